@@ -1,0 +1,112 @@
+"""What happened in a run, one small frozen class per event.
+
+`Cascade.run(recipe)` yields these in order::
+
+    PromptEncoded, then per stage: StageStarted, Preview ..., StageFinished
+
+and the page, the command line and the tests are consumers of nothing else. Tensors are shaped (n, 3, height, width)
+with n the number of images, float32, nominal range [-1, 1]. They belong to the consumer: the sampler never writes to
+a tensor that it has handed out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PromptEncoded:
+    """The frozen text encoder has read the prompt (section 2.1 of arXiv 2205.11487).
+
+    `kept` and `cut` are the parts of the prompt before and behind the encoder's token limit, `unknown` the words
+    for which its vocabulary has no piece. `cached` tells that no encoder ran, because the prompt was encoded before.
+    """
+
+    prompt: str
+    num_tokens: int
+    max_tokens: int
+    kept: str
+    cut: str
+    unknown: tuple[str, ...]
+    seconds: float
+    cached: bool
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    """A stage begins. `num_steps` is the number of denoising steps that will really be done.
+
+    It can be lower than what the recipe asks for, where the chosen spacing has no more distinct timesteps.
+    """
+
+    stage: str
+    size: int
+    num_images: int
+    num_steps: int
+
+
+@dataclass(frozen=True)
+class StepStats:
+    """Instruments of one denoising step; tuples hold one number per image.
+
+    log_snr: log(alpha_bar / (1 - alpha_bar)) at the step's timestep, the same for all images.
+    threshold: s, the percentile of |x_0| that dynamic thresholding found (section 2.3); 1.0 where it is not in use.
+    clipped_share: the share of values of x_0 that thresholding moved, in [0, 1].
+    guidance_norm: root mean square over values of (conditional x_0 - unconditional x_0); 0.0 where guidance is off.
+    cosine: cosine between the conditional and the unconditional epsilon; 1.0 where guidance is off.
+    change: root mean square of the change of x_0 since the step before; 0.0 at the first step.
+    """
+
+    log_snr: float
+    threshold: tuple[float, ...]
+    clipped_share: tuple[float, ...]
+    guidance_norm: tuple[float, ...]
+    cosine: tuple[float, ...]
+    change: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One denoising step was done.
+
+    `step` counts from 1 to `num_steps`. `x_0` is the denoiser's estimate of the clean image at this step, after
+    guidance and thresholding; `x_t` the noisy image from which it was made. `seconds` since the stage began.
+    """
+
+    stage: str
+    step: int
+    num_steps: int
+    x_0: Tensor
+    x_t: Tensor
+    stats: StepStats
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StageFinished:
+    """A stage's images, `x_0` in [-1, 1]. `cached` tells that they come from an earlier run, unchanged."""
+
+    stage: str
+    size: int
+    x_0: Tensor
+    seconds: float
+    cached: bool
+
+
+Event: TypeAlias = PromptEncoded | StageStarted | Preview | StageFinished
+
+
+class StageError(RuntimeError):
+    """A stage stopped; `stage` names it. Pictures of the stages before it were already yielded and stay good."""
+
+    def __init__(self, stage: str, message: str) -> None:
+        super().__init__(f"{stage}: {message}")
+        self.stage = stage
+
+
+class Stopped(Exception):
+    """The consumer asked the run to stop; raised inside the run only and never seen by a consumer."""

@@ -1,0 +1,1 @@
+"""Networks: the Efficient U-Net of appendix B of arXiv 2205.11487."""
