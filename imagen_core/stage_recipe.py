@@ -1,0 +1,88 @@
+"""The stages of the cascade, and what a user chose for one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from imagen_core.validation import Choice, Number, RecipeError, Rule, Text, Whole, shown, unknown
+
+STAGES = ("base", "sr256", "sr1024")
+SIZES: Mapping[str, int] = MappingProxyType({"base": 64, "sr256": 256, "sr1024": 1024})  # pixels per side
+SCHEDULERS = ("ddpm", "ddim", "dpmsolver++", "dpmsolver++sde", "unipc", "deis", "euler")
+SPACINGS = ("trailing", "leading", "linspace", "logsnr")
+THRESHOLDINGS = ("none", "static", "dynamic")
+
+PROMPT, SEED = Text(max_length=1000), Whole(0, 2**32 - 1)
+STAGE_RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "num_steps": Whole(1, 250),
+        "scheduler": Choice(SCHEDULERS),
+        "spacing": Choice(SPACINGS),
+        "guidance_scale": Number(0, 30),
+        "guidance_start": Number(0, 1),
+        "guidance_end": Number(0, 1),
+        "thresholding": Choice(THRESHOLDINGS),
+        "percentile": Number(50, 100, above=True),
+        "aug_level": Number(0, 1),
+        "prompt": replace(PROMPT, optional=True),
+        "seed": replace(SEED, optional=True),
+    }
+)
+
+
+@dataclass(frozen=True)
+class StageRecipe:
+    """What a user chose for one stage.
+
+    num_steps: denoising steps, 1 to 250.
+    scheduler, spacing: a word of `SCHEDULERS`, of `SPACINGS`.
+    guidance_scale: 0 to 30, 1 = off (section 2.2 of arXiv 2205.11487). It is applied to step i of n, counted from 0,
+        where guidance_start <= i/n < guidance_end, or guidance_start <= i/n where guidance_end is 1.
+    thresholding, percentile: section 2.3; percentile, above 50 and up to 100, matters to "dynamic" alone.
+    aug_level: noise conditioning augmentation of the image that the stage enlarges, 0 to 1 (section 2.4).
+    prompt, seed: the stage's own; None = those of the recipe.
+
+    Raises `RecipeError`.
+    """
+
+    num_steps: int
+    scheduler: str = "dpmsolver++"
+    spacing: str = "logsnr"
+    guidance_scale: float = 1.0
+    guidance_start: float = 0.0
+    guidance_end: float = 1.0
+    thresholding: str = "static"
+    percentile: float = 99.5
+    aug_level: float = 0.0
+    prompt: str | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        canonical(self, STAGE_RULES)
+        if self.guidance_start > self.guidance_end:
+            allowed = f"must be at most guidance_end, {self.guidance_end:g}"
+            raise RecipeError("guidance_start", f"{allowed}, not {self.guidance_start:g}")
+
+    def updated(self, name: str, values: object) -> StageRecipe:
+        """This recipe with other values, {"num_steps": 12}.
+
+        Raises `RecipeError` where `values` is no mapping, and for unknown names and refused values, which it tells as
+        those of the stage `name`.
+        """
+        if not isinstance(values, Mapping):
+            raise RecipeError(name, f"must be an object with names and values, not {shown(values)}")
+        try:
+            for field in values:
+                if field not in STAGE_RULES:
+                    raise unknown(field, STAGE_RULES)
+            return replace(self, **values)
+        except RecipeError as error:
+            raise error.inside(name) from None
+
+
+def canonical(recipe: object, rules: Mapping[str, Rule]) -> None:
+    """Put every value of a frozen recipe that is being made into its one form, or raise `RecipeError`."""
+    for name, rule in rules.items():
+        object.__setattr__(recipe, name, rule.check(name, getattr(recipe, name)))
