@@ -1,12 +1,23 @@
-"""Noise schedules of the variance-preserving process x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) epsilon."""
+"""Noise schedules, spacings of timesteps and schedulers, all of the variance-preserving process.
+
+x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) epsilon, with t = 0 (clean) ... 999 (noise).
+
+Every scheduler is the one of diffusers and takes x_0. It is built on the noise schedule *restricted to the timesteps of
+the run*: step number i of n goes from its timestep n - 1 - i to n - 2 - i. So one list of timesteps serves all of them,
+also DDIM, UniPC and DEIS, which accept no list of their own. Diffusers is imported when the first one is built.
+"""
 
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 NUM_TIMESTEPS = 1000
 _TERMINAL_ALPHA_BAR = 2.0**-24  # not 0: sigma = sqrt((1 - alpha_bar) / alpha_bar) must stay finite in float32
@@ -74,3 +85,161 @@ def linear_schedule() -> NoiseSchedule:
     """
     betas = torch.linspace(1e-4, 0.02, NUM_TIMESTEPS, dtype=torch.float64)
     return NoiseSchedule("linear", (1 - betas).cumprod(0))
+
+
+def trailing(num_steps: int, noise_schedule: NoiseSchedule) -> list[int]:
+    """Even steps counted from the noisy end: 999, 999 - 1000/n, ... (arXiv 2305.08891, table 2)."""
+    del noise_schedule
+    return [round(NUM_TIMESTEPS * (1 - step / num_steps)) - 1 for step in range(num_steps)]
+
+
+def leading(num_steps: int, noise_schedule: NoiseSchedule) -> list[int]:
+    """Even steps counted from the clean end, n ... 2, 1 times 1000 / (n + 1), the noisiest moved to 999.
+
+    As published (same table) it would begin below 999, where part of the picture must still be visible: the known flaw.
+    """
+    del noise_schedule
+    stride = NUM_TIMESTEPS // (num_steps + 1)
+    return [NUM_TIMESTEPS - 1, *(stride * step for step in range(num_steps - 1, 0, -1))]
+
+
+def linspace(num_steps: int, noise_schedule: NoiseSchedule) -> list[int]:
+    """Even steps from 999 to 0 (same table) without the step at 0.
+
+    There x_0 is x_t but for one part in 150, and the long way in log-SNR to it makes multistep solvers overshoot.
+    """
+    del noise_schedule
+    return [round((NUM_TIMESTEPS - 1) * (1 - step / num_steps)) for step in range(num_steps)]
+
+
+def logsnr(num_steps: int, noise_schedule: NoiseSchedule) -> list[int]:
+    """Even steps in log-SNR from -9 to 6, clipped to the schedule's range, the noisiest moved to 999.
+
+    What lies between 999 and log-SNR -9 needs no step of its own, but only at 999 is x_T noise alone.
+    """
+    log_snrs = noise_schedule.log_snrs
+    wanted = torch.linspace(-9, 6, num_steps, dtype=torch.float64).clamp(log_snrs[-1], log_snrs[0])
+    nearest: list[int] = (log_snrs[None] - wanted[:, None]).abs().argmin(dim=1).tolist()  # (num_steps,)
+    return [NUM_TIMESTEPS - 1, *nearest[1:]]
+
+
+_SPACINGS: Mapping[str, Callable[[int, NoiseSchedule], list[int]]] = MappingProxyType(
+    {"trailing": trailing, "leading": leading, "linspace": linspace, "logsnr": logsnr}
+)
+
+
+def spaced_timesteps(spacing: str, num_steps: int, noise_schedule: NoiseSchedule) -> list[int]:
+    """Distinct timesteps, descending; every spacing begins at 999, where x_T is noise alone.
+
+    There are fewer than `num_steps` where "logsnr" rounds several to the same one.
+
+    Raises:
+        ValueError: an unknown spacing, or a number of steps outside 1 ... 1000.
+    """
+    if spacing not in _SPACINGS:
+        raise ValueError(f"spacing is {spacing!r}, allowed are {', '.join(_SPACINGS)}")
+    if not 1 <= num_steps <= NUM_TIMESTEPS:
+        raise ValueError(f"num_steps is {num_steps!r}, allowed is 1 to {NUM_TIMESTEPS}")
+    return sorted(set(_SPACINGS[spacing](num_steps, noise_schedule)), reverse=True)
+
+
+@dataclass(frozen=True)
+class _Diffusers:
+    """A class of diffusers with what differs from its defaults; `stochastic`: each step adds noise."""
+
+    name: str
+    config: Mapping[str, object]
+    stochastic: bool = False
+
+
+_SCHEDULERS: Mapping[str, _Diffusers] = MappingProxyType(
+    {
+        "ddpm": _Diffusers("DDPMScheduler", {"clip_sample": False}, stochastic=True),
+        "ddim": _Diffusers("DDIMScheduler", {"clip_sample": False}),
+        "dpmsolver++": _Diffusers("DPMSolverMultistepScheduler", {}),
+        "dpmsolver++sde": _Diffusers(
+            "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}, stochastic=True
+        ),
+        "unipc": _Diffusers("UniPCMultistepScheduler", {}),
+        "deis": _Diffusers("DEISMultistepScheduler", {}),
+        "euler": _Diffusers("EulerDiscreteScheduler", {}),
+    }
+)
+
+
+class Scheduler:
+    """One run of a scheduler: stateful, for `step` number 0, 1, ... in this order. Make one with `build_scheduler`.
+
+    Its samples are in the scheduler's own coordinates: `x_T` and `to_x_t` lead there and back.
+    """
+
+    timesteps: list[int]
+
+    def __init__(self, name: str, timesteps: list[int], noise_schedule: NoiseSchedule) -> None:
+        import diffusers
+
+        entry = _SCHEDULERS[name]
+        num_steps = len(timesteps)
+        alphas_cumprod = noise_schedule.alphas_cumprod[timesteps[::-1]]  # (n,), descending
+        scheduler = getattr(diffusers, entry.name)(
+            num_train_timesteps=num_steps,
+            trained_betas=[0.5] * num_steps,
+            prediction_type="sample",
+            **entry.config,
+        )
+        # What set_timesteps() would compute, in double precision: single precision betas would put the noisy end off by
+        # several per cent. Numbers that are 0-dimensional tensors leave the pictures in single precision.
+        scheduler.num_inference_steps = num_steps
+        scheduler.timesteps = torch.arange(num_steps - 1, -1, -1)
+        scheduler.alphas_cumprod = alphas_cumprod
+        sigmas = ((1 - alphas_cumprod) / alphas_cumprod).sqrt().flip(0)  # (n,), descending
+        if hasattr(scheduler, "sigmas"):
+            scheduler.timesteps = scheduler.timesteps.float()
+            scheduler.sigmas = torch.cat([sigmas, sigmas.new_zeros(1)])
+            scheduler.set_begin_index(0)
+        self.timesteps = timesteps
+        self._scheduler: Any = scheduler
+        self._stochastic = entry.stochastic
+        # Euler alone works on x_t / alpha_t = x_0 + sigma epsilon.
+        self._scales: list[float] | None = None
+        if name == "euler":
+            scheduler.is_scale_input_called = True
+            self._scales = (sigmas.square() + 1).sqrt().tolist()
+
+    def x_T(self, noise: Tensor) -> Tensor:
+        """The first sample, made of standard normal noise (n, 3, h, w)."""
+        return noise * self._scales[0] if self._scales else noise
+
+    def to_x_t(self, sample: Tensor, step: int) -> Tensor:
+        """The variance-preserving x_t that a denoiser takes at step 0 ... n - 1, (n, 3, h, w) like the sample."""
+        return sample / self._scales[step] if self._scales else sample
+
+    def step(self, step: int, x_0: Tensor, sample: Tensor, generators: list[Generator]) -> Tensor:
+        """The sample of the next step, (n, 3, h, w); behind the last step it is x_0 itself.
+
+        Args:
+            step: 0 ... n - 1, one more than at the call before.
+            x_0: the denoiser's estimate at this step.
+            sample: what the call before returned, at step 0 `x_T`.
+            generators: one per image, for this step only; used by the stochastic schedulers.
+        """
+        if step == len(self.timesteps) - 1:
+            return x_0
+        options = {"generator": generators} if self._stochastic else {}
+        timestep = self._scheduler.timesteps[step]
+        with warnings.catch_warnings():
+            # DEIS calls NumPy functions on tensors, and NumPy warns torch of a change to come.
+            warnings.filterwarnings("ignore", "__array_wrap__", DeprecationWarning)
+            following: Tensor = self._scheduler.step(x_0, timestep, sample, return_dict=False, **options)[0]
+        return following
+
+
+def build_scheduler(name: str, spacing: str, num_steps: int, noise_schedule: NoiseSchedule) -> Scheduler:
+    """A scheduler for one run; its `timesteps` tell how many steps there really are.
+
+    Raises:
+        ValueError: an unknown name or spacing, or a number of steps outside 1 ... 1000.
+    """
+    if name not in _SCHEDULERS:
+        raise ValueError(f"scheduler is {name!r}, allowed are {', '.join(_SCHEDULERS)}")
+    return Scheduler(name, spaced_timesteps(spacing, num_steps, noise_schedule), noise_schedule)
