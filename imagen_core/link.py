@@ -24,6 +24,7 @@ _STAGE_OFF: Mapping[str, object] = {
     "prompt": None,
     "seed": None,
 }
+_TWO_WAYS = "must not come as a whole and in parts"
 _LAST = "thresholding"  # a word: cutting it off leaves no other valid word
 
 
@@ -71,12 +72,12 @@ def nested(values: Mapping[str, object]) -> dict[str, object]:
         parent, dot, field = name.partition(".")
         if not dot:
             if name in tree:
-                raise RecipeError("link", f"must not hold both {shown(name)} and its parts")
+                raise RecipeError(name, _TWO_WAYS)
             tree[name] = value
             continue
         branch = tree.setdefault(parent, {})
         if not isinstance(branch, dict):
-            raise RecipeError("link", f"must not hold both {shown(parent)} and its parts")
+            raise RecipeError(parent, _TWO_WAYS)
         branch[field] = value
     return tree
 

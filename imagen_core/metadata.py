@@ -115,7 +115,7 @@ def read_recipe(source: Path | bytes) -> Recipe:
     try:
         return Recipe.from_json(texts[0])
     except RecipeError as error:
-        raise MetadataError(f"The recipe in {name} is not valid: {error}") from None
+        raise MetadataError(f"{name} carries a recipe that is not valid: {error}") from None
 
 
 def read_limited(path: Path, limit: int) -> bytes:

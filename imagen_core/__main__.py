@@ -1,0 +1,146 @@
+"""python -m imagen_core "a red apple on a wooden table" --seed 7 --output apple.png."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from imagen_core import command_line
+from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageFinished, StageStarted
+from imagen_core.metadata import MetadataError, quoted, save_png
+from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.validation import shown
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from imagen_core.imagen import Imagen
+
+
+def main(arguments: Sequence[str] | None = None, load: Callable[[str], Imagen] | None = None) -> int:
+    """Do what `arguments` say and return the exit code; `load` makes the Imagen of a preset's or folder's name."""
+    try:
+        request = command_line.parse(arguments)
+    except (command_line.UsageError, RecipeError, MetadataError) as error:
+        return _failed(error, 2)
+    except KeyboardInterrupt:
+        return _failed("stopped", 130)
+    if request.prints:
+        for recipe in request.recipes:
+            _print_recipe(recipe, request.prints)
+        return 0
+    try:
+        return _draw(request, load)
+    except KeyboardInterrupt:
+        return _failed("stopped", 130)
+
+
+def _print_recipe(recipe: Recipe, prints: Sequence[str]) -> None:
+    if "recipe" in prints:
+        utf8 = (sys.stdout.encoding or "").lower().startswith("utf")
+        print(json.dumps(recipe.to_dict(), indent=2, ensure_ascii=not utf8))
+    if "link" in prints:
+        print(recipe.to_link())
+
+
+def _draw(request: command_line.Request, load: Callable[[str], Imagen] | None) -> int:
+    """Load the model and draw every recipe."""
+    # Only here, where all arguments are known to be good: these imports take seconds.
+    from imagen_core.checkpoints import CheckpointError
+
+    if load is None:
+        from imagen_core.imagen import Imagen
+
+        load = Imagen.from_pretrained
+    try:
+        imagen = load(request.model)
+        for recipe, paths in zip(request.recipes, request.paths, strict=True):
+            _draw_recipe(imagen, recipe, paths, request.quiet)
+    except (CheckpointError, StageError, MetadataError, RecipeError) as error:
+        return _failed(error, 1)
+    return 0
+
+
+def _draw_recipe(imagen: Imagen, recipe: Recipe, paths: Sequence[Path], quiet: bool) -> None:
+    """Run `recipe` and write its images; where a stage fails, those of the stage before it are written and told."""
+    finished: StageFinished | None = None
+    with contextlib.closing(imagen.stream(recipe)) as run, contextlib.closing(_Progress(quiet)) as progress:
+        try:
+            for event in run:
+                progress.show(event)
+                if isinstance(event, StageFinished):
+                    finished = event
+        except StageError as error:
+            if finished is None:
+                raise
+            # Saved under another name and with a recipe that ends there, so that nobody takes it for the whole.
+            kept = [path.with_stem(f"{path.stem}-{finished.stage}") for path in paths]
+            _save(finished, replace(recipe, last_stage=finished.stage), kept)
+            problem = str(error).removeprefix(f"{error.stage}: ").rstrip(".")
+            names = ", ".join(quoted(path) for path in kept)
+            raise StageError(error.stage, f"{problem}; what {finished.stage} drew is in {names}.") from error
+    assert finished is not None
+    _save(finished, recipe, paths)
+
+
+class _Progress:
+    """Events as progress bars and notes on stderr."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self.bar: tqdm[NoReturn] | None = None
+
+    def show(self, event: Event) -> None:
+        """Tell of one event."""
+        from tqdm import tqdm
+
+        match event:
+            case PromptEncoded():
+                for note in _notes(event):
+                    print(f"imagen_core: {note}", file=sys.stderr)
+            case StageStarted():
+                self.close()
+                name = f"{event.stage:>6} {event.size:>4} px"
+                self.bar = tqdm(total=event.num_steps, desc=name, unit="step", file=sys.stderr, disable=self.quiet)
+            case Preview():
+                if self.bar is not None:
+                    self.bar.update(event.step - self.bar.n)
+            case StageFinished():
+                self.close()
+
+    def close(self) -> None:
+        """End the bar of the stage, where it is."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def _notes(event: PromptEncoded) -> Iterator[str]:
+    """What a person should know of how the text encoder read the prompt."""
+    if event.cut:
+        yield f"note: the text encoder reads {event.max_tokens} tokens, and this is behind them: {shown(event.cut)}."
+    if event.unknown:
+        yield f"note: the text encoder does not know {', '.join(shown(word) for word in event.unknown[:5])}."
+
+
+def _save(finished: StageFinished, recipe: Recipe, paths: Sequence[Path]) -> None:
+    """Write every image with the recipe that draws it alone, and print its path."""
+    from imagen_core.images import to_pil
+
+    for index, (image, path) in enumerate(zip(to_pil(finished.x_0), paths, strict=True)):
+        save_png(image, recipe.for_image(index), path)
+        print(str(path).encode(errors="backslashreplace").decode(), flush=True)
+
+
+def _failed(error: object, code: int) -> int:
+    print(f"imagen_core: {error}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

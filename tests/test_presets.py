@@ -1,0 +1,29 @@
+"""Presets: the models that can be asked for by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagen_core.presets import PRESETS, preset
+from imagen_core.recipe import Recipe, RecipeError
+
+
+def test_every_preset_is_told_in_full_and_has_a_recipe_for_itself() -> None:
+    for name, known in PRESETS.items():
+        assert preset(name) is known
+        assert known.name == name == known.recipe.model
+        assert known.title
+        assert known.licence
+        assert known.licence_url.startswith("https://")
+        assert known.description.endswith(".")
+        assert known.recipe.prompt == ""
+        assert known.size_mb > 0
+
+
+def test_the_default_recipe_is_that_of_the_bundled_model() -> None:
+    assert preset("bundled").recipe == Recipe()
+
+
+def test_an_unknown_preset_is_told_in_a_sentence() -> None:
+    with pytest.raises(RecipeError, match=r"^model must be one of bundled, not 'dall-e'\.$"):
+        preset("dall-e")
