@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
+
+from imagen_core.stage_recipe import SPACINGS
 
 NUM_TIMESTEPS = 1000
 _TERMINAL_ALPHA_BAR = 2.0**-24  # not 0: sigma = sqrt((1 - alpha_bar) / alpha_bar) must stay finite in float32
@@ -87,60 +89,40 @@ def linear_schedule() -> NoiseSchedule:
     return NoiseSchedule("linear", (1 - betas).cumprod(0))
 
 
-def trailing(num_steps: int, noise_schedule: NoiseSchedule) -> list[int]:
-    """Even steps counted from the noisy end: 999, 999 - 1000/n, ... (arXiv 2305.08891, table 2)."""
-    del noise_schedule
-    return [round(NUM_TIMESTEPS * (1 - step / num_steps)) - 1 for step in range(num_steps)]
-
-
-def leading(num_steps: int, noise_schedule: NoiseSchedule) -> list[int]:
-    """Even steps counted from the clean end, n ... 2, 1 times 1000 / (n + 1), the noisiest moved to 999.
-
-    As published (same table) it would begin below 999, where part of the picture must still be visible: the known flaw.
-    """
-    del noise_schedule
-    stride = NUM_TIMESTEPS // (num_steps + 1)
-    return [NUM_TIMESTEPS - 1, *(stride * step for step in range(num_steps - 1, 0, -1))]
-
-
-def linspace(num_steps: int, noise_schedule: NoiseSchedule) -> list[int]:
-    """Even steps from 999 to 0 (same table) without the step at 0.
-
-    There x_0 is x_t but for one part in 150, and the long way in log-SNR to it makes multistep solvers overshoot.
-    """
-    del noise_schedule
-    return [round((NUM_TIMESTEPS - 1) * (1 - step / num_steps)) for step in range(num_steps)]
-
-
-def logsnr(num_steps: int, noise_schedule: NoiseSchedule) -> list[int]:
-    """Even steps in log-SNR from -9 to 6, clipped to the schedule's range, the noisiest moved to 999.
-
-    What lies between 999 and log-SNR -9 needs no step of its own, but only at 999 is x_T noise alone.
-    """
-    log_snrs = noise_schedule.log_snrs
-    wanted = torch.linspace(-9, 6, num_steps, dtype=torch.float64).clamp(log_snrs[-1], log_snrs[0])
-    nearest: list[int] = (log_snrs[None] - wanted[:, None]).abs().argmin(dim=1).tolist()  # (num_steps,)
-    return [NUM_TIMESTEPS - 1, *nearest[1:]]
-
-
-_SPACINGS: Mapping[str, Callable[[int, NoiseSchedule], list[int]]] = MappingProxyType(
-    {"trailing": trailing, "leading": leading, "linspace": linspace, "logsnr": logsnr}
-)
-
-
 def spaced_timesteps(spacing: str, num_steps: int, noise_schedule: NoiseSchedule) -> list[int]:
     """Distinct timesteps, descending; every spacing begins at 999, where x_T is noise alone.
 
-    There are fewer than `num_steps` where "logsnr" rounds several to the same one.
+    "trailing": even steps counted from the noisy end, 999, 999 - 1000/n, ... (arXiv 2305.08891, table 2).
+    "leading": even steps counted from the clean end, n ... 2, 1 times 1000 / (n + 1), the noisiest moved to 999. As
+        published (same table) it would begin where part of the picture must still be visible: the known flaw.
+    "linspace": even steps from 999 to 0 without the one at 0. There x_0 is x_t but for one part in 150, and the long
+        way in log-SNR to it makes multistep solvers overshoot.
+    "logsnr": even steps in log-SNR from -10 to 7, the noisiest moved to 999. Below 8 steps the last one comes before 7,
+        because the way from there to x_0 is a step too. With these numbers an exact denoiser of normally distributed
+        pictures gets variances from 0.03 (finest detail) to 300 (mean colour) right in the fewest steps. Where several
+        round to the same timestep there are fewer than `num_steps`.
 
     Raises:
         ValueError: an unknown spacing, or a number of steps outside 1 ... 1000.
     """
-    if spacing not in _SPACINGS:
-        raise ValueError(f"spacing is {spacing!r}, allowed are {', '.join(_SPACINGS)}")
     if not 1 <= num_steps <= NUM_TIMESTEPS:
         raise ValueError(f"num_steps is {num_steps!r}, allowed is 1 to {NUM_TIMESTEPS}")
-    return sorted(set(_SPACINGS[spacing](num_steps, noise_schedule)), reverse=True)
+    steps = range(num_steps)
+    match spacing:
+        case "trailing":
+            timesteps = [round(NUM_TIMESTEPS * (1 - step / num_steps)) - 1 for step in steps]
+        case "leading":
+            timesteps = [round(NUM_TIMESTEPS * (num_steps - step) / (num_steps + 1)) for step in steps]
+        case "linspace":
+            timesteps = [round((NUM_TIMESTEPS - 1) * (1 - step / num_steps)) for step in steps]
+        case "logsnr":
+            stride = min(17 / max(num_steps - 1, 1), 21 / (num_steps + 0.5))
+            wanted = torch.arange(num_steps, dtype=torch.float64) * stride - 10  # (num_steps,)
+            distances = (noise_schedule.log_snrs - wanted[:, None]).abs()  # (num_steps, 1000)
+            timesteps = distances.argmin(dim=1).tolist()
+        case _:
+            raise ValueError(f"spacing is {spacing!r}, allowed are {', '.join(SPACINGS)}")
+    return sorted({NUM_TIMESTEPS - 1, *timesteps[1:]}, reverse=True)
 
 
 @dataclass(frozen=True)
