@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from imagen_core import command_line
 from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageFinished, StageStarted
@@ -17,8 +17,6 @@ from imagen_core.recipe import Recipe, RecipeError
 from imagen_core.validation import shown
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from imagen_core.imagen import Imagen
 
 
@@ -93,11 +91,11 @@ class _Progress:
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
-        self.bar: tqdm[NoReturn] | None = None
+        self.bar: Any = None  # a tqdm, which has no types
 
     def show(self, event: Event) -> None:
         """Tell of one event."""
-        from tqdm import tqdm
+        from tqdm import tqdm  # type: ignore[import-untyped]
 
         match event:
             case PromptEncoded():
@@ -134,7 +132,8 @@ def _save(finished: StageFinished, recipe: Recipe, paths: Sequence[Path]) -> Non
 
     for index, (image, path) in enumerate(zip(to_pil(finished.x_0), paths, strict=True)):
         save_png(image, recipe.for_image(index), path)
-        print(str(path).encode(errors="backslashreplace").decode(), flush=True)
+        encoding = sys.stdout.encoding or "utf-8"  # a terminal may not know every letter of a file's name
+        print(str(path).encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def _failed(error: object, code: int) -> int:

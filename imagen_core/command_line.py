@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from imagen_core import link
 from imagen_core.metadata import check_destination, quoted, read_limited, read_recipe
-from imagen_core.presets import PRESETS, preset
+from imagen_core.presets import LOCAL, PRESETS, preset
 from imagen_core.recipe import MAX_JSON_LENGTH, RULES, STAGES, Recipe, RecipeError
 from imagen_core.validation import Number, Whole, shown
 
@@ -74,7 +74,10 @@ def parse(arguments: Sequence[str] | None) -> Request:
         except RecipeError as error:
             raise UsageError(f"{where}{error}") from None
     prints = tuple(name for name in ("recipe", "link") if getattr(options, f"print_{name}"))
-    paths = _numbered(Path(options.output), [recipe.num_images for recipe in recipes])
+    output = options.output
+    if output is None:
+        output = "again.png" if options.recipe and _same_file(options.recipe, "out.png") else "out.png"
+    paths = _numbered(Path(output), [recipe.num_images for recipe in recipes])
     for path in () if prints else sum(paths, ()):
         check_destination(path)
     return Request(tuple(recipes), model, paths, prints, options.quiet)
@@ -97,9 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("prompt", nargs="?", help='what to draw, as in "a red apple on a wooden table"')
-    add("--output", "-o", default="out.png", metavar="OUT.png",
-        help="the picture's file, by default out.png; several pictures become out-1.png, out-2.png, ...; "
-             "a file that is there is replaced")  # fmt: skip
+    add("--output", "-o", metavar="OUT.png",
+        help="the picture's file, by default out.png, or again.png where --recipe is out.png; several pictures become "
+             "out-1.png, out-2.png, ...; a file that is there is replaced")  # fmt: skip
     add("--prompts", metavar="FILE", help="draw every line of a UTF-8 text file; empty lines do not count")
     add("--num-images", metavar="N", help=f"pictures per prompt, {_allowed('num_images')}; picture i has the seed + i")
     add("--seed", metavar="N", help=f"{_allowed('seed')}: the same seed and settings draw the same picture")
@@ -151,9 +154,11 @@ def _start(source: str | None, model: str | None) -> tuple[Recipe, str]:
     recipe = None if source is None else _recipe(source)
     if model is None:
         recipe = recipe or Recipe()
+        if recipe.model == LOCAL:
+            raise UsageError("The recipe was drawn with weights from a folder: give --model and that folder.")
         return recipe, preset(recipe.model).name
     if model not in PRESETS and os.path.isdir(model):
-        return (recipe or Recipe()).updated({"model": Path(model).resolve().name}), model
+        return (recipe or Recipe()).updated({"model": LOCAL}), model
     if model not in PRESETS:
         raise UsageError(f"--model must be one of {', '.join(PRESETS)} or a folder, not {shown(model)}.")
     return (recipe.updated({"model": model}) if recipe else preset(model).recipe), model
@@ -174,6 +179,10 @@ def _recipe(source: str) -> Recipe:
         return Recipe.from_json(read_limited(path, 4 * MAX_JSON_LENGTH).decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise UsageError(f"{quoted(path)} is not UTF-8 text.") from None
+
+
+def _same_file(first: str, second: str) -> bool:
+    return os.path.exists(first) and os.path.exists(second) and os.path.samefile(first, second)
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, str]:

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from imagen_core.recipe import Recipe
 from imagen_core.validation import Choice
 
+LOCAL = "local"  # the model of a recipe that was drawn with weights from a folder, which no preset names
+
 
 @dataclass(frozen=True)
 class Preset:
