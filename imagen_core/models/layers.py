@@ -28,6 +28,7 @@ class PixelNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """X (n, c, h, w) to the same shape."""
         pixels = x.permute(0, 2, 3, 1)  # (n, h, w, c): contiguous where x is channels-last
         return F.layer_norm(pixels, self.weight.shape, self.weight, self.bias).permute(0, 3, 1, 2)
 

@@ -108,7 +108,7 @@ class UNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
-    def forward(  # noqa: PLR0913
+    def forward(
         self,
         x_t: Tensor,
         t: Tensor,
@@ -131,7 +131,8 @@ class UNet(nn.Module):
         embedding = self.time(sinusoid(t, 256, 10_000.0).to(x_t.dtype)) + self.pooled_text(pooled.to(x_t.dtype))
         x = F.pixel_unshuffle(x_t, self.config.patch)  # (n, 3 p p, h / p, w / p)
         if self.aug_level is not None:
-            assert low_res is not None and aug_level is not None, "a super-resolution U-Net needs low_res and aug_level"
+            if low_res is None or aug_level is None:
+                raise ValueError("a super-resolution U-Net needs low_res and aug_level.")
             embedding = embedding + self.aug_level(sinusoid(aug_level * 1000, 64, 10_000.0).to(x_t.dtype))
             x = torch.cat([x, F.pixel_unshuffle(low_res, self.config.patch)], dim=1)
         embedding = F.silu(embedding)
@@ -149,7 +150,7 @@ class UNet(nn.Module):
             if index:
                 h = F.pixel_shuffle(self.upsample[index - 1](h), 2)  # twice the size, widths[index - 1]
         out = F.pixel_shuffle(self.head(F.silu(self.norm(h))), self.config.patch)  # (n, 3, h, w)
-        if low_res is not None:
+        if low_res is not None and aug_level is not None:
             # What the low-resolution image tells of x_0 at once, as far as its noise lets through.
             out = out + torch.cos(aug_level * (torch.pi / 2)).to(out.dtype)[:, None, None, None] * low_res
         return out

@@ -1,0 +1,130 @@
+"""The frozen T5 text encoder: token states and mask of a prompt (section 2.1 of arXiv 2205.11487).
+
+Reading a prompt (tokens, cut point, unknown words) needs the tokenizer only and takes no time; encoding runs T5 once
+per prompt and keeps the result, so that a change of any other setting never runs it again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+KEPT_PROMPTS = 256
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the tokenizer sees a prompt.
+
+    num_tokens counts the end-of-text token and what lies behind the limit; `kept` and `cut` are the parts of the
+    prompt before and behind the limit; `unknown` the words, in order and once each, that its vocabulary cannot spell.
+    """
+
+    num_tokens: int
+    max_tokens: int
+    kept: str
+    cut: str
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TextEncoding:
+    """Token states (1, l, width) and mask (1, l), True where a token counts. An empty prompt has no such token."""
+
+    states: Tensor
+    mask: Tensor
+
+
+class TextEncoder:
+    """T5 with its tokenizer, and the encodings of the last prompts.
+
+    Safe to use from several threads; one prompt is encoded at a time.
+    """
+
+    def __init__(self, model: nn.Module, tokenizer: Tokenizer, max_tokens: int = 64) -> None:
+        """Take a `T5EncoderModel`-like module and a fast tokenizer; `max_tokens` counts the end-of-text token."""
+        self._model = model.eval().requires_grad_(False)
+        self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        # A prompt that spells a special token, "</s>" say, is text like any other.
+        self._tokenizer.encode_special_tokens = True
+        self._unknown_id = self._tokenizer.token_to_id("<unk>")
+        self._end_id = self._tokenizer.token_to_id("</s>")
+        self.max_tokens = max_tokens
+        self._kept: OrderedDict[str, TextEncoding] = OrderedDict()
+        self._lock = threading.Lock()
+        self.runs = 0
+
+    def read(self, prompt: str) -> Reading:
+        """Tell how many tokens a prompt has, where it is cut, and which words are unknown. Runs no network."""
+        encoding = self._tokenizer.encode(prompt, add_special_tokens=False)
+        room = self.max_tokens - 1
+        cut_at = len(prompt) if len(encoding.ids) <= room else encoding.offsets[room][0]
+        unknown = [
+            _word_around(prompt, start, end)
+            for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
+            if token == self._unknown_id and prompt[start:end].strip()
+        ]
+        return Reading(
+            num_tokens=len(encoding.ids) + 1,
+            max_tokens=self.max_tokens,
+            kept=prompt[:cut_at],
+            cut=prompt[cut_at:],
+            unknown=tuple(dict.fromkeys(unknown)),
+        )
+
+    def is_cached(self, prompt: str) -> bool:
+        """Whether `encode` would return without running T5."""
+        return prompt in self._kept
+
+    def encode(self, prompt: str) -> TextEncoding:
+        """Encode a prompt; tokens behind the limit are left out. The same prompt is encoded once.
+
+        An empty prompt (or one of spaces only) masks everything out: it is the unconditional case.
+        """
+        with self._lock:
+            if prompt in self._kept:
+                self._kept.move_to_end(prompt)
+                return self._kept[prompt]
+            encoding = self._run([prompt])
+            self._kept[prompt] = encoding
+            if len(self._kept) > KEPT_PROMPTS:
+                self._kept.popitem(last=False)
+            return encoding
+
+    def encode_batch(self, prompts: list[str]) -> TextEncoding:
+        """Encode many prompts at once, padded to the longest: states (n, l, width), mask (n, l). Keeps nothing."""
+        return self._run(prompts)
+
+    def _run(self, prompts: list[str]) -> TextEncoding:
+        ids = [
+            [*self._tokenizer.encode(prompt, add_special_tokens=False).ids[: self.max_tokens - 1], self._end_id]
+            for prompt in prompts
+        ]
+        longest = max(len(row) for row in ids)
+        tokens = torch.tensor([row + [0] * (longest - len(row)) for row in ids])
+        mask = torch.tensor([[place < len(row) for place in range(longest)] for row in ids])
+        device = next(self._model.parameters()).device
+        with torch.inference_mode():
+            output: Any = self._model(input_ids=tokens.to(device), attention_mask=mask.to(device))
+        self.runs += 1
+        empty = torch.tensor([not prompt.strip() for prompt in prompts])
+        return TextEncoding(output.last_hidden_state.float(), (mask & ~empty[:, None]).to(device))
+
+
+def _word_around(prompt: str, start: int, end: int) -> str:
+    """The run of non-space characters of `prompt` that holds prompt[start:end], at most 40 characters of it."""
+    while start < end and prompt[start].isspace():
+        start += 1
+    while start > 0 and not prompt[start - 1].isspace():
+        start -= 1
+    while end < len(prompt) and not prompt[end].isspace():
+        end += 1
+    return prompt[start:end][:40]

@@ -1,0 +1,69 @@
+"""What each stage is and how it is trained, as data. One place for every number that a training run depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagen_core.models.unet import UNetConfig
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage's network, objective and optimisation.
+
+    size: pixels of a side of the stage's picture; crop: the share of a side that one training picture shows.
+    prediction: what the network predicts; snr_cap: the weight of the x_0 error is min(1 + SNR, snr_cap).
+    batch, learning_rate, warm_up (updates): of the optimiser; text_drop: share of pictures trained without text.
+    """
+
+    stage: str
+    size: int
+    crop: float
+    unet: UNetConfig
+    prediction: str
+    snr_cap: float
+    noise_schedule: str = "cosine"
+    batch: int = 32
+    learning_rate: float = 2e-3
+    warm_up: int = 50
+    text_drop: float = 0.1
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of a side of one training picture."""
+        return round(self.size * self.crop)
+
+
+CONFIGS = {
+    "base": StageConfig(
+        stage="base",
+        size=64,
+        crop=1.0,
+        unet=UNetConfig(patch=2, widths=(64, 128, 256), blocks=(1, 2, 2), attention=("none", "joint", "joint")),
+        prediction="v",
+        snr_cap=5.0,
+        batch=32,
+    ),
+    "sr256": StageConfig(
+        stage="sr256",
+        size=256,
+        crop=1.0,
+        unet=UNetConfig(
+            patch=4, widths=(96, 96, 128), blocks=(1, 1, 1), attention=("none", "none", "joint"), low_res=True
+        ),
+        prediction="x_0",
+        snr_cap=6.0,
+        batch=8,
+    ),
+    "sr1024": StageConfig(
+        stage="sr1024",
+        size=1024,
+        crop=0.25,
+        unet=UNetConfig(
+            patch=8, widths=(64, 96, 96), blocks=(1, 1, 1), attention=("none", "none", "text"), low_res=True
+        ),
+        prediction="x_0",
+        snr_cap=6.0,
+        batch=16,
+    ),
+}

@@ -1,0 +1,118 @@
+"""The training loop: a wall-clock budget that sets the learning rate, and a state that a later run takes up."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from imagen_core.models.unet import UNet
+from imagen_core.schedulers import cosine_schedule
+from imagen_core.training.config import StageConfig
+from imagen_core.training.corpus import Corpus
+from imagen_core.training.objective import loss
+from imagen_core.training.optimiser import Optimiser
+
+
+@dataclass
+class Progress:
+    """How far a run is; what the state's header keeps. `budget` and `elapsed` are seconds of this budget."""
+
+    update: int = 0
+    images: int = 0
+    budget: float = 0.0
+    elapsed: float = 0.0
+    total_seconds: float = 0.0
+    loss: float = 0.0
+
+
+def learning_rate_share(progress: Progress, update_in_run: int, warm_up: int) -> float:
+    """Warm-up over updates, then a linear fall to zero at the end of the wall-clock budget; in [0, 1]."""
+    left = max(0.0, 1 - progress.elapsed / progress.budget)
+    return min(1.0, (update_in_run + 1) / warm_up) * left
+
+
+class Trainer:
+    """One stage in training: network, optimiser, progress, and the file that keeps them."""
+
+    def __init__(self, config: StageConfig, state: Path) -> None:
+        self.config = config
+        self.schedule = cosine_schedule()
+        torch.manual_seed(0)
+        self.unet = UNet(config.unet)
+        self.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = Optimiser(self.unet, config.learning_rate)
+        self.progress = Progress()
+        self._path = state
+        if state.exists():
+            with safe_open(state, "pt") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                self.progress = Progress(**json.loads(file.metadata()["progress"]))
+            self.optimiser.load_state(tensors)
+
+    def save(self) -> None:
+        """Write the state beside the old one, then take its place."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_suffix(".part")
+        tensors = {key: value.contiguous() for key, value in self.optimiser.state().items()}
+        save_file(tensors, temporary, metadata={"progress": json.dumps(vars(self.progress))})
+        temporary.replace(self._path)
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The averaged weights by name: what is shipped."""
+        return self.optimiser.average
+
+    def run(self, corpus: Corpus, minutes: float | None) -> Iterator[Progress]:
+        """Train, one update a step. `minutes` begins a new budget; None goes on with the one in the state.
+
+        Raises:
+            ValueError: there is no budget to go on with.
+            FloatingPointError: the loss is not finite.
+        """
+        progress = self.progress
+        if minutes is not None:
+            progress.budget, progress.elapsed = minutes * 60, 0.0
+        if progress.budget <= 0:
+            raise ValueError("give --minutes: there is no earlier run whose budget could be used up.")
+        generator = torch.Generator().manual_seed(progress.update)
+        torch.manual_seed(progress.update)
+        start_update = progress.update if progress.elapsed == 0 else progress.update - self.config.warm_up
+        self.unet.train()
+        while progress.elapsed < progress.budget:
+            started = time.monotonic()
+            batch = corpus.batch(self.config.batch, generator)
+            value = loss(self.unet, batch, self.config, self.schedule)
+            value.backward()  # type: ignore[no-untyped-call]
+            number = float(value.detach())
+            if not math.isfinite(number):
+                raise FloatingPointError(f"{self.config.stage}: the loss is {number} at update {progress.update}.")
+            share = learning_rate_share(progress, progress.update - start_update, self.config.warm_up)
+            self.optimiser.step(share, progress.update)
+            seconds = time.monotonic() - started
+            progress.update += 1
+            progress.images += self.config.batch
+            progress.elapsed += seconds
+            progress.total_seconds += seconds
+            progress.loss = number if progress.update == 1 else 0.98 * progress.loss + 0.02 * number
+            yield progress
+
+
+def every(seconds: float, action: Callable[[], None]) -> Callable[[], None]:
+    """A function that runs `action` when called, at most once in so many seconds, the first time after that time."""
+    last = time.monotonic()
+
+    def call() -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            action()
+            last = time.monotonic()
+
+    return call

@@ -1,0 +1,59 @@
+"""The training loss: predict x_0 from x_t, the text and the noised low-resolution picture.
+
+Timesteps are stratified over the batch. Whatever the network predicts, its error counts as an error of x_0 with the
+weight min(1 + SNR, snr_cap); for v-prediction, whose error is (1 + SNR) times that of x_0, this is a smooth cap on
+v's own weight: the noisy timesteps, which decide what is where, keep theirs in full.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imagen_core.models.unet import UNet
+from imagen_core.noise_conditioning import augment, upsample
+from imagen_core.schedulers import NUM_TIMESTEPS, NoiseSchedule
+from imagen_core.training.config import StageConfig
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures (n, 3, h, w) in [-1, 1] with their T5 states (n, l, width) and mask (n, l)."""
+
+    pictures: Tensor
+    states: Tensor
+    mask: Tensor
+
+
+def weight(log_snr: Tensor, prediction: str, snr_cap: float) -> Tensor:
+    """Weight of the squared error of the network's prediction, from log-SNR (n,): (n,)."""
+    snr = log_snr.exp()
+    if prediction == "x_0":
+        return (1 + snr).clamp(max=snr_cap)
+    return (1 + snr / snr_cap).reciprocal()  # v: the x_0 error then weighs (1 + SNR) / (1 + SNR / cap)
+
+
+def loss(unet: UNet, batch: Batch, config: StageConfig, noise_schedule: NoiseSchedule) -> Tensor:
+    """Mean weighted squared error of one batch; draws timesteps, noise, aug_level and text drop from torch's state."""
+    x_0 = batch.pictures
+    n = x_0.shape[0]
+    t = ((torch.arange(n) + torch.rand(n)) / n * NUM_TIMESTEPS).long().clamp(max=NUM_TIMESTEPS - 1)[torch.randperm(n)]
+    epsilon = torch.randn(x_0.shape).to(x_0)
+    alpha, sigma = noise_schedule.alpha_sigma(t.to(x_0.device))
+    x_t = alpha * x_0 + sigma * epsilon
+    mask = batch.mask & (torch.rand(n, 1) >= config.text_drop).to(x_0.device)
+    low_res = aug_level = None
+    if config.unet.low_res:
+        aug_level = torch.rand(n).to(x_0.device)
+        small = F.avg_pool2d(x_0, 4)
+        low_res = upsample(augment(small, aug_level, torch.randn(small.shape).to(x_0)), x_0.shape[2])
+    target = x_0 if config.prediction == "x_0" else alpha * epsilon - sigma * x_0
+    with torch.autocast(x_0.device.type, dtype=torch.bfloat16):
+        predicted = unet(x_t, t.float().to(x_0.device), batch.states, mask, low_res, aug_level)
+    error = (predicted.float() - target).square().mean(dim=(1, 2, 3))
+    weights = weight(noise_schedule.log_snrs[t].float().to(x_0.device), config.prediction, config.snr_cap)
+    mean: Tensor = (error * weights).mean()
+    return mean

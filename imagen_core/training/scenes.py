@@ -1,0 +1,202 @@
+"""Scenes: what a picture shows, its caption, and its pixels at any size.
+
+A `Scene` is the truth; the caption says a part of it and never anything else, so that whether a model drew what its
+prompt says can be measured. The same scene can be rendered at 64, 256 and 1024 pixels, whole or a window of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imagen_core.training.backgrounds import BACKGROUNDS, PLAIN, paint
+from imagen_core.training.colours import COLOURS, recolour
+from imagen_core.training.sprites import ICON_SETS, Concept, concepts, sprite
+
+STYLES = tuple(icon_set.style for icon_set in ICON_SETS)
+NUMBERS = {2: "two", 3: "three", 4: "four"}
+RELATIONS = {"left": "to the left of", "right": "to the right of", "above": "above", "below": "below"}
+HELD_OUT_SHARE = 10  # one in so many combinations is never trained on
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One thing in a scene: centre (x, y) and side length as shares of the picture, angle in degrees.
+
+    `colour` is a colour word where the sprite is recoloured, "" where it has its own colours.
+    """
+
+    concept: Concept
+    colour: str
+    x: float
+    y: float
+    size: float
+    angle: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The things in a picture, front last, in one style, on a background; `relation` is between the first two."""
+
+    things: tuple[Placed, ...]
+    style: str
+    background: str
+    relation: str = ""
+
+
+def held_out(*words: str) -> bool:
+    """Whether a combination, (concept, colour) say, is kept from training; decided by its hash, for good."""
+    digest = hashlib.blake2b("|".join(words).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "little") % HELD_OUT_SHARE == 0
+
+
+def compose(rng: random.Random) -> Scene:
+    """Draw a scene at random, without any combination that is held out."""
+    while True:
+        style = rng.choice(STYLES)
+        draw = rng.random()
+        if draw < 0.70:
+            things, relation = _single(rng), ""
+        elif draw < 0.82:
+            things, relation = _several(rng), ""
+        else:
+            things, relation = _pair(rng)
+        scene = Scene(things, style, rng.choice(PLAIN if rng.random() < 0.5 else BACKGROUNDS), relation)
+        if not is_held_out(scene):
+            return scene
+
+
+def is_held_out(scene: Scene) -> bool:
+    """Whether any combination in the scene is held out."""
+    icons = [thing.concept.icon for thing in scene.things]
+    return (
+        any(held_out("style", icon, scene.style) for icon in icons)
+        or any(thing.colour and held_out("colour", thing.concept.icon, thing.colour) for thing in scene.things)
+        or (not scene.relation and len(icons) > 1 and held_out("count", icons[0], str(len(icons))))
+        or (bool(scene.relation) and held_out("relation", icons[0], scene.relation, icons[1]))
+    )
+
+
+def _colour(rng: random.Random, concept: Concept) -> str:
+    colour = rng.choice(COLOURS) if rng.random() < 0.3 else ""
+    return "" if colour == concept.colour else colour
+
+
+def _single(rng: random.Random) -> tuple[Placed, ...]:
+    concept = rng.choice(concepts())
+    size = rng.uniform(0.58, 0.86)
+    free = (1 - size) / 2
+    x, y = 0.5 + rng.uniform(-free, free) * 0.7, 0.5 + rng.uniform(-free, free) * 0.7
+    return (Placed(concept, _colour(rng, concept), x, y, size, rng.uniform(-6, 6)),)
+
+
+def _several(rng: random.Random) -> tuple[Placed, ...]:
+    concept, count = rng.choice(concepts()), rng.choice(list(NUMBERS))
+    colour = _colour(rng, concept)
+    centres = {
+        2: [(0.27, 0.5), (0.73, 0.5)],
+        3: rng.choice([[(0.19, 0.5), (0.5, 0.5), (0.81, 0.5)], [(0.28, 0.3), (0.72, 0.3), (0.5, 0.72)]]),
+        4: [(0.27, 0.27), (0.73, 0.27), (0.27, 0.73), (0.73, 0.73)],
+    }[count]
+    room = 0.29 if centres[0][0] < 0.2 else 0.42
+    size = room * rng.uniform(0.85, 1.0)
+    return tuple(
+        Placed(concept, colour, x + rng.uniform(-0.02, 0.02), y + rng.uniform(-0.03, 0.03), size, rng.uniform(-6, 6))
+        for x, y in centres
+    )
+
+
+def _pair(rng: random.Random) -> tuple[tuple[Placed, ...], str]:
+    first, second = rng.sample(concepts(), 2)
+    relation = rng.choice(list(RELATIONS))
+    near, far = rng.uniform(0.24, 0.29), rng.uniform(0.71, 0.76)
+    across = [0.5 + rng.uniform(-0.08, 0.08) for _ in range(2)]
+    along = (near, far) if relation in ("left", "above") else (far, near)
+    places = list(zip(along, across, strict=True))
+    if relation in ("above", "below"):
+        places = [(y, x) for x, y in places]
+    things = tuple(
+        Placed(concept, _colour(rng, concept), x, y, rng.uniform(0.38, 0.46), rng.uniform(-6, 6))
+        for concept, (x, y) in zip((first, second), places, strict=True)
+    )
+    return things, relation
+
+
+def caption(scene: Scene, rng: random.Random) -> str:
+    """Say what the scene shows. Style and background are left out now and then, synonyms take a noun's place.
+
+    A plain white background is what a caption without a background mostly means.
+    """
+    first = scene.things[0]
+    if scene.relation:
+        second = scene.things[1]
+        text = f"{_phrase(first, 1, rng)} {RELATIONS[scene.relation]} {_phrase(second, 1, rng)}"
+    else:
+        text = _phrase(first, len(scene.things), rng)
+    if scene.background != "white" or rng.random() < 0.3:
+        text = f"{text} {BACKGROUND_WORDS[scene.background]}"
+    draw = rng.random()
+    if draw < 0.25:
+        text = f"{text}, {scene.style} style"
+    elif draw < 0.5:
+        text = f"{_article(scene.style)} {scene.style} {rng.choice(['drawing', 'picture', 'illustration'])} of {text}"
+    elif draw < 0.55:
+        text = f"{text}, {scene.style} illustration"
+    return text
+
+
+BACKGROUND_WORDS = {
+    name: f"on {_a} {name} background" for name, _a in ((name, "an" if name[0] in "aeiou" else "a") for name in PLAIN)
+} | {
+    "sky": "in the sky",
+    "sunset": "at sunset",
+    "night": "under a starry night sky",
+    "meadow": "on a meadow",
+    "beach": "on a beach",
+    "snow": "in the snow",
+    "desert": "in the desert",
+    "table": "on a wooden table",
+    "water": "on the water",
+}
+
+
+def _article(phrase: str) -> str:
+    return "an" if phrase[0] in "aeiou" else "a"
+
+
+def _phrase(thing: Placed, count: int, rng: random.Random) -> str:
+    """An article or number, the colour, the noun: "a red apple", "three blue stars"."""
+    concept = thing.concept
+    noun = concept.noun if count == 1 else concept.plural
+    trained = concept.synonyms[:-1] if len(concept.synonyms) > 1 else concept.synonyms  # the last is never trained on
+    if count == 1 and trained and rng.random() < 0.2:
+        noun = rng.choice(trained)
+    colour = thing.colour or (concept.colour if rng.random() < 0.3 else "")
+    noun = f"{colour} {noun}" if colour else noun
+    return f"{_article(noun)} {noun}" if count == 1 else f"{NUMBERS[count]} {noun}"
+
+
+def render(scene: Scene, size: int, window: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Tensor:
+    """Pixels (3, size, size) in [-1, 1] of the window (left, top, side; shares of the picture) of a scene."""
+    left, top, side = window
+    picture = paint(scene.background, size, window)  # (3, size, size) in [0, 1]
+    for thing in scene.things:
+        wanted = thing.size * size / side  # pixels of the sprite's side
+        level = next((level for level in (64, 128, 256, 512) if level >= wanted * 0.75), 1024)
+        rgba = sprite(thing.concept.icon, scene.style, level)
+        if thing.colour:
+            rgba = recolour(rgba, thing.colour)
+        # From the window's coordinates in [-1, 1] to the sprite's.
+        angle = torch.tensor(thing.angle).deg2rad()
+        turn = torch.stack([torch.stack([angle.cos(), angle.sin()]), torch.stack([-angle.sin(), angle.cos()])])
+        centre = torch.tensor([left + side / 2 - thing.x, top + side / 2 - thing.y]) * 2 / thing.size
+        theta = torch.cat([turn * (side / thing.size), (turn @ centre)[:, None]], dim=1)
+        grid = F.affine_grid(theta[None], [1, 4, size, size], align_corners=False)
+        layer = F.grid_sample(rgba[None], grid, padding_mode="zeros", align_corners=False)[0]
+        picture = picture * (1 - layer[3:]) + layer[:3]
+    return picture.clamp(0, 1) * 2 - 1
