@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import parse_qsl
@@ -379,6 +380,15 @@ def test_the_constructors_check_like_every_other_door() -> None:
         Recipe(base={"num_steps": 3})  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match=r"^seed must be "):
         replace(Recipe(), seed=-1)
+
+
+def test_recipes_and_their_errors_pass_between_processes() -> None:
+    """Hosts that lend an accelerator run the model in a process of its own."""
+    assert pickle.loads(pickle.dumps(Recipe(prompt="x"))) == Recipe(prompt="x")
+    with pytest.raises(RecipeError) as caught:
+        Recipe(seed=-1)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.field, str(again)) == (caught.value.field, str(caught.value))
 
 
 def test_prompts_are_composed_and_keep_their_lines() -> None:
