@@ -104,8 +104,12 @@ class StageError(RuntimeError):
     """A stage stopped; `stage` names it. Pictures of the stages before it were already yielded and stay good."""
 
     def __init__(self, stage: str, message: str) -> None:
-        super().__init__(f"{stage}: {message}")
+        super().__init__(stage, message)
         self.stage = stage
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.message}"
 
 
 class Stopped(Exception):

@@ -19,7 +19,7 @@ from imagen_core.cascade import Run as Run
 from imagen_core.checkpoints import CheckpointError, bundled_folder, load
 from imagen_core.events import StageFinished
 from imagen_core.images import to_pil
-from imagen_core.presets import PRESETS
+from imagen_core.presets import LOCAL, PRESETS
 from imagen_core.recipe import Recipe, RecipeError
 from imagen_core.text_encoder import Reading
 
@@ -46,7 +46,7 @@ class Imagen:
             return cls(load(bundled_folder(), where), PRESETS["bundled"].recipe)
         if not Path(name).is_dir():
             raise CheckpointError(f"{name!r} is neither a model folder nor one of the presets: {', '.join(PRESETS)}.")
-        return cls(load(Path(name), where), Recipe(model="local"))
+        return cls(load(Path(name), where), Recipe(model=LOCAL))
 
     @property
     def name(self) -> str:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import torch
 
-from imagen_core.checkpoints import bundled_folder, load_text_encoder, read_manifest, save_shards, write_manifest
+from imagen_core.checkpoints import bundled_folder, load_text_encoder
+from imagen_core.shards import read_manifest, save_shards, write_manifest
 from imagen_core.text_encoder import TextEncoder
 from imagen_core.training.config import CONFIGS
 from imagen_core.training.corpus import Corpus, load_shard

