@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
+from tokenizers.pre_tokenizers import Sequence, Split
 from torch import Tensor, nn
 
 KEPT_PROMPTS = 256
@@ -53,8 +54,10 @@ class TextEncoder:
         self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        # A prompt that spells a special token, "</s>" say, is text like any other.
+        # A prompt that spells a special token, "</s>" say, is text like any other: it is not taken out beforehand, and
+        # as "<" stands for itself, no piece of the vocabulary matches it whole (only special tokens hold a "<").
         self._tokenizer.encode_special_tokens = True
+        self._tokenizer.pre_tokenizer = Sequence([self._tokenizer.pre_tokenizer, Split("<", "isolated")])
         self._unknown_id = self._tokenizer.token_to_id("<unk>")
         self._end_id = self._tokenizer.token_to_id("</s>")
         self.max_tokens = max_tokens
@@ -120,11 +123,12 @@ class TextEncoder:
 
 
 def _word_around(prompt: str, start: int, end: int) -> str:
-    """The run of non-space characters of `prompt` that holds prompt[start:end], at most 40 characters of it."""
+    """The word of `prompt` that holds prompt[start:end], without the punctuation behind it; at most 40 characters."""
     while start < end and prompt[start].isspace():
         start += 1
     while start > 0 and not prompt[start - 1].isspace():
         start -= 1
     while end < len(prompt) and not prompt[end].isspace():
         end += 1
-    return prompt[start:end][:40]
+    word = prompt[start:end]
+    return (word.rstrip(",.;:!?") or word)[:40]
