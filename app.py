@@ -1,0 +1,37 @@
+"""Serves the page: `python app.py`, then open the address that it prints. The entry point of a Space, too."""
+
+import argparse
+import os
+import sys
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported, which asks an outside host otherwise
+
+
+def main() -> int:
+    """Read the flags and serve until interrupted; 1 where the port is taken."""
+    parser = argparse.ArgumentParser(description="Imagen in a browser: type a prompt, watch it being drawn.")
+    parser.add_argument("--host", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: the first free one from 7860)")
+    parser.add_argument("--share", action="store_true", help="make a public address through gradio's tunnel")
+    parser.add_argument("--model", default="bundled", help="name of a preset, or a folder with weights")
+    flags = parser.parse_args()
+
+    from imagen_core.ui.demo import Place, build, launch
+
+    def load():  # type: ignore[no-untyped-def]
+        from imagen_core.imagen import Imagen  # here, because it brings torch: the page is there before it
+
+        return Imagen.from_pretrained(flags.model)
+
+    space = os.environ.get("SPACE_ID", "")
+    demo = build(load, address=f"https://huggingface.co/spaces/{space}" if space else "")
+    try:
+        launch(demo, Place(flags.host, flags.port, flags.share))
+    except OSError:
+        print(f"Port {flags.port} is taken or not allowed: choose another one with --port.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+// The finished pictures: download, link, and the comparison with the earlier stages.
+class Result {
+  constructor(root) {
+    this.root = root;
+    this.files = [];
+    this.part(".copy").addEventListener("click", () => this.copy());
+    this.part(".compare").addEventListener("click", () => this.compare());
+    const dialog = this.part(".comparison");
+    this.part(".comparison .close").addEventListener("click", () => dialog.close());
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    this.part(".split").addEventListener("input", (event) => this.split(event.target.value));
+    for (const input of root.querySelectorAll(".befores input")) input.addEventListener("change", () => this.before(input.value));
+  }
+
+  part(selector) {
+    return this.root.querySelector(selector);
+  }
+
+  clear() {
+    this.files = [];
+    this.part(".result").dataset.ready = "false";
+    this.part(".result-text").textContent = "The finished picture will be a PNG that carries its recipe, with a link that draws it again.";
+    for (const selector of [".download", ".copy", ".compare"]) this.part(selector).hidden = true;
+  }
+
+  finish(message, lanes) {
+    Object.assign(this, { files: lanes.get(message.stage).files, stage: message.stage, lanes });
+    this.part(".result").dataset.ready = "true";
+    this.part(".download").hidden = this.part(".copy").hidden = false;
+    this.part(".compare").hidden = message.stage === "base";
+  }
+
+  show(image) {
+    this.image = image;
+    const file = this.files[image];
+    if (!file) return;
+    const download = this.part(".download");
+    download.href = file.address;
+    download.download = file.name;
+    const which = this.files.length > 1 ? `Image ${image + 1} of ${this.files.length}, seed` : "Seed";
+    this.part(".result-text").textContent = `${which} ${file.seed}. The PNG carries its recipe; the link draws the same picture again.`;
+  }
+
+  async copy() {
+    const button = this.part(".copy");
+    const { link, page } = this.files[this.image];
+    const address = `${page || location.origin + location.pathname}?${link}`;
+    const copied = await writeClipboard(address);
+    button.textContent = copied ? "Link copied" : "Copy failed";
+    setTimeout(() => (button.textContent = "Copy link"), 2000);
+  }
+
+  compare() {
+    this.part(".after").src = this.files[this.image].address;
+    const inputs = this.root.querySelectorAll(".befores input");
+    for (const input of inputs) {
+      const lane = this.lanes.get(input.value);
+      input.closest("label").hidden = input.value === this.stage || !lane.frames.length;
+    }
+    inputs[0].checked = true;
+    this.before("base");
+    this.split(50);
+    this.part(".split").value = 50;
+    this.part(".comparison").showModal();
+  }
+
+  before(stage) {
+    const { frames } = this.lanes.get(stage);
+    const image = this.part(".before");
+    image.dataset.stage = stage;
+    image.src = frames[frames.length - 1].pictures.x_0[this.image].src;
+  }
+
+  split(percent) {
+    this.part(".comparison-stage").style.setProperty("--split", `${percent}%`);
+  }
+}
+
+// True where the text is in the clipboard; the older way works on pages without https too.
+async function writeClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = Object.assign(document.createElement("textarea"), { value: text });
+    document.body.append(field);
+    field.select();
+    const copied = document.execCommand("copy");
+    field.remove();
+    return copied;
+  }
+}

@@ -1,0 +1,21 @@
+"""Errors as sentences for the person at the page."""
+
+from __future__ import annotations
+
+import logging
+
+from imagen_core.events import StageError
+from imagen_core.metadata import MetadataError
+from imagen_core.recipe import RecipeError
+
+_log = logging.getLogger(__name__)
+
+
+def sentence(error: Exception) -> str:
+    """`error` as one sentence; what nobody expected goes to the log whole."""
+    from imagen_core.checkpoints import CheckpointError  # here, because it brings torch
+
+    if isinstance(error, RecipeError | StageError | MetadataError | CheckpointError):
+        return str(error)
+    _log.error("Something failed that should not.", exc_info=error)
+    return f"Something is wrong in the program itself ({type(error).__name__}); its log tells where."

@@ -1,0 +1,41 @@
+"""A model that loads in the background, so that the page is there before its weights are."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imagen_core.imagen import Imagen
+
+
+class BackgroundModel:
+    """Loads once, on the first wish or ahead of it; safe to ask from any thread."""
+
+    def __init__(self, load: Callable[[], Imagen]) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._imagen: Imagen | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether `get` answers at once."""
+        return self._imagen is not None
+
+    def get(self) -> Imagen:
+        """The model, as soon as it is loaded. Raises what loading raised; the next call tries again."""
+        with self._lock:
+            if self._imagen is None:
+                self._imagen = self._load()
+            return self._imagen
+
+    def load_ahead(self) -> None:
+        """Begin to load, and return. What goes wrong is told to the first who asks for the model."""
+        threading.Thread(target=self._load_quietly, name="load model", daemon=True).start()
+
+    def _load_quietly(self) -> None:
+        try:
+            self.get()
+        except Exception:  # `get` raises it again for a person who can read it
+            return

@@ -1,0 +1,82 @@
+"""The page over HTTP, as programs and strangers meet it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from imagen_core.events import StageFinished
+from imagen_core.images import to_pil
+from imagen_core.metadata import read_recipe
+from imagen_core.recipe import Recipe
+from tests.conftest import make_tiny_imagen
+from tests.ui_page import served
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    imagen = make_tiny_imagen()
+    with served(lambda: imagen) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(address, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+
+
+def test_generate_draws_the_picture_of_its_recipe(client: Client) -> None:
+    path, values = client.predict("a red apple", 3.0, 4, 7, "", api_name="/generate")
+    recipe = Recipe.from_dict(values)
+    assert (recipe.prompt, recipe.seed, recipe.base.num_steps, recipe.base.guidance_scale) == ("a red apple", 7, 4, 3.0)
+    assert read_recipe(Path(path)) == recipe
+    *_, last = (event for event in make_tiny_imagen().stream(recipe) if isinstance(event, StageFinished))
+    assert Image.open(path).tobytes() == to_pil(last.x_0)[0].tobytes()
+
+
+def test_generate_has_the_defaults_of_the_page(client: Client) -> None:
+    _, values = client.predict("a red apple", api_name="/generate")
+    assert Recipe.from_dict(values) == Recipe(prompt="a red apple")
+
+
+def test_generate_is_the_only_public_function(client: Client) -> None:
+    described = client.view_api(return_format="dict", print_info=False)
+    assert list(described["named_endpoints"]) == ["/generate"]
+    names = [p["parameter_name"] for p in described["named_endpoints"]["/generate"]["parameters"]]
+    assert names == ["prompt", "guidance_scale", "num_steps", "seed", "negative_prompt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("a" * 1001, 4, 4, 0, ""), "prompt must be at most 1,000 characters, not 1,001."),
+        (("a", 4, 0, 0, ""), "base.num_steps must be a whole number from 1 to 250, not 0."),
+        (("a", 4, 4, 1.5, ""), "seed must be a whole number from 0 to 4294967295, not 1.5."),
+        (("a", "x", 4, 0, ""), "base.guidance_scale must be a number from 0 to 30, not 'x'."),
+        ((None, 4, 4, 0, ""), "prompt must be text, not null."),
+    ],
+)
+def test_bad_input_is_told_in_one_sentence(client: Client, arguments: tuple[object, ...], sentence: str) -> None:
+    with pytest.raises(AppError) as raised:
+        client.predict(*arguments, api_name="/generate")
+    assert sentence in str(raised.value)
+
+
+def test_page_fetches_nothing_from_an_outside_host(address: str) -> None:
+    """The page's own HTML asked two font hosts for connections in an earlier gradio."""
+    page = httpx.get(address).text
+    assert re.findall(r"""(?:src|href)=["'](?:https?:)?//(?!127\.0\.0\.1)[^"']*""", page) == []
+    theme = httpx.get(f"{address}theme.css").text
+    assert re.findall(r"""(?:@import|url\()\s*["']?(?:https?:)?//""", theme) == []
+
+
+def test_page_hands_out_no_other_file(address: str) -> None:
+    for path in (__file__, "/etc/hostname", "requirements.txt", "imagen_core/recipe.py"):
+        assert httpx.get(f"{address}gradio_api/file={path}").status_code in (403, 404)

@@ -1,0 +1,43 @@
+"""Links that open the page."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+import pytest
+
+from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.ui.opening import REPLAY_COST, recipe_in_address, work
+
+
+def test_link_in_the_address_is_the_recipe() -> None:
+    recipe = Recipe(prompt='a "red" apple & <b>Ärger</b> 犬', seed=7, num_images=2)
+    query = parse_qsl(recipe.to_link(), keep_blank_values=True)
+    assert recipe_in_address(query) == recipe
+    assert recipe_in_address([("__theme", "dark"), *query, ("utm_source", "mail"), ("fbclid", "x")]) == recipe
+
+
+def test_address_without_a_recipe_opens_nothing() -> None:
+    assert recipe_in_address([]) is None
+    assert recipe_in_address([("__theme", "dark"), ("view", "api")]) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ([("prompt", "a"), ("colour", "red")], "colour"),
+        ([("prompt", "a"), ("prompt", "b")], "twice"),
+        ([("prompt", "a"), ("seed", "1.5")], "seed"),
+        ([("prompt", "a"), ("version", "2")], "version"),
+        ([("prompt", "a"), ("num_images", "64"), ("sr1024.num_steps", "250")], "num_images"),
+    ],
+)
+def test_broken_links_are_refused(query: list[tuple[str, str]], problem: str) -> None:
+    with pytest.raises(RecipeError, match=problem):
+        recipe_in_address(query)
+
+
+def test_only_short_runs_begin_by_themselves() -> None:
+    assert work(Recipe()) <= REPLAY_COST
+    assert work(Recipe(num_images=64)) > REPLAY_COST
+    assert work(Recipe(last_stage="base")) == Recipe().base.num_steps
