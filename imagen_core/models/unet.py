@@ -45,6 +45,9 @@ class UNetConfig:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not len(self.widths) == len(self.blocks) == len(self.attention) > 0:
             raise ValueError("widths, blocks and attention must name the same levels.")
+        sizes = (self.patch, *self.widths, *self.blocks, self.t5_width, self.text_width, self.embedding)
+        if not all(type(size) is int and size >= 1 for size in sizes):
+            raise ValueError("patch, widths, blocks, t5_width, text_width and embedding must be whole numbers above 0.")
         if unknown := set(self.attention) - set(ATTENTIONS):
             raise ValueError(f"attention must be one of {', '.join(ATTENTIONS)}, not {', '.join(sorted(unknown))}.")
 
@@ -123,6 +126,9 @@ class UNet(nn.Module):
         text: T5 token states (n, l, t5_width); mask: (n, l), True where a token counts; all False is unconditional.
         low_res: (n, 3, h, w), upsampled and noised to aug_level (n,) in [0, 1], for a super-resolution stage.
         between_blocks: called before each block; what it raises stops the work there.
+
+        Raises:
+            ValueError: a super-resolution stage is given no low_res or aug_level, or another stage is given one.
         """
         pause = between_blocks or (lambda: None)
         text = self.text_adapter(text)  # (n, l, text_width)
@@ -135,6 +141,8 @@ class UNet(nn.Module):
                 raise ValueError("a super-resolution U-Net needs low_res and aug_level.")
             embedding = embedding + self.aug_level(sinusoid(aug_level * 1000, 64, 10_000.0).to(x_t.dtype))
             x = torch.cat([x, F.pixel_unshuffle(low_res, self.config.patch)], dim=1)
+        elif low_res is not None or aug_level is not None:
+            raise ValueError("only a super-resolution U-Net takes low_res and aug_level.")
         embedding = F.silu(embedding)
 
         h = self.stem(x.contiguous(memory_format=torch.channels_last))  # (n, widths[0], h / p, w / p)
