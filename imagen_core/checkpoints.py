@@ -57,7 +57,7 @@ def load_text_encoder(folder: Path, manifest: Mapping[str, Mapping[str, Any]]) -
     try:
         model.load_state_dict(weights, assign=True)
     except RuntimeError as error:
-        raise CheckpointError(f"{folder} holds a text encoder of another shape: {error}") from error
+        raise CheckpointError(f"{folder} holds a text encoder of another shape than it says.") from error
     tokenizer = Tokenizer.from_str(read_file(folder, "tokenizer.json", manifest).decode())
     return TextEncoder(model, tokenizer)
 
@@ -78,7 +78,8 @@ def load_stage(folder: Path, name: str, manifest: Mapping[str, Mapping[str, Any]
         unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return Stage(name, config["size"], unet, noise_schedule, config["prediction"])
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"{folder} holds no {name} stage that this program knows: {error}") from error
+        reason = str(error).partition("\n")[0]  # of tensors that do not fit, torch writes a line for each
+        raise CheckpointError(f"{folder} holds no {name} stage that this program knows: {reason}") from error
 
 
 def load(folder: Path, device: torch.device) -> Cascade:

@@ -53,7 +53,7 @@ CONFIGS = {
         ),
         prediction="x_0",
         snr_cap=6.0,
-        batch=8,
+        batch=4,
     ),
     "sr1024": StageConfig(
         stage="sr1024",
@@ -64,6 +64,6 @@ CONFIGS = {
         ),
         prediction="x_0",
         snr_cap=6.0,
-        batch=16,
+        batch=8,
     ),
 }

@@ -1,0 +1,78 @@
+"""The front door: what users import, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import imagen_core
+from imagen_core import Imagen, RecipeError, StageFinished
+from imagen_core.images import to_pil
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_importing_brings_no_torch_and_prints_nothing() -> None:
+    code = "import sys, imagen_core; imagen_core.Recipe(prompt='x'); heavy = {'torch', 'gradio', 'numpy', 'PIL'}"
+    assert python(f"{code}; print(heavy & set(sys.modules))") == "set()\n"
+
+
+def test_everything_named_is_there() -> None:
+    assert all(hasattr(imagen_core, name) for name in imagen_core.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'Imagine'"):
+        imagen_core.Imagine  # noqa: B018
+
+
+def test_generate_image_is_the_stream_s_last_picture(make_imagen: Callable[[], Imagen]) -> None:
+    picture = make_imagen().generate_image("a cat", seed=3, guidance_scale=2.0, num_steps=2)
+    assert picture.size == (1024, 1024)
+    imagen = make_imagen()
+    recipe = imagen.recipe("a cat", seed=3).updated({"base": {"guidance_scale": 2.0, "num_steps": 2}})
+    finished = [event for event in imagen.stream(recipe) if isinstance(event, StageFinished)]
+    assert to_pil(finished[-1].x_0)[0].tobytes() == picture.tobytes()
+
+
+def test_guidance_scale_zero_is_not_the_default(tiny_imagen: Imagen) -> None:
+    """A value of 0 is a choice, not a missing value."""
+    with pytest.raises(RecipeError, match="num_steps"):
+        tiny_imagen.generate_image("a cat", num_steps=0)
+
+
+def test_a_recipe_for_another_model_is_refused(tiny_imagen: Imagen) -> None:
+    recipe = replace(tiny_imagen.recipe("a cat"), model="deepfloyd-if-m")
+    with pytest.raises(RecipeError) as raised:
+        tiny_imagen.stream(recipe)
+    assert str(raised.value) == "model must be bundled, which is loaded, not deepfloyd-if-m."
+
+
+def test_tokens_tell_what_a_run_tells(tiny_imagen: Imagen) -> None:
+    prompt = ("a 猫 on " + "a table " * 60).strip()
+    reading = tiny_imagen.tokens(prompt)
+    event = next(tiny_imagen.stream(tiny_imagen.recipe(prompt)))
+    assert isinstance(event, imagen_core.PromptEncoded)
+    assert (event.num_tokens, event.unknown) == (reading.num_tokens, ("猫",))
+    assert event.num_tokens > event.max_tokens
+    assert event.cut
+
+
+def test_the_readme_s_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ten lines of the README, on the bundled weights, as they stand there."""
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    assert len(code) == 1
+    assert len(code[0].strip().splitlines()) <= 12
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT))
+    exec(compile(code[0], "README.md", "exec"), {})
+    assert (tmp_path / "apple.png").stat().st_size > 1000
