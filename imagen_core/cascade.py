@@ -14,10 +14,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from imagen_core.denoiser import Conditioning, Denoiser, Prediction
 from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageFinished, StageStarted, Stopped
+from imagen_core.models.unet import UNet
 from imagen_core.noise import StageNoise
 from imagen_core.noise_conditioning import augment, upsample
 from imagen_core.recipe import Recipe
@@ -34,7 +35,7 @@ class Stage:
 
     name: str
     size: int
-    unet: nn.Module
+    unet: UNet
     noise_schedule: NoiseSchedule
     prediction: Prediction
 

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from imagen_core.cascade import Cascade, Stage
+from imagen_core.models.precision import working_format
 from imagen_core.models.unet import UNet, UNetConfig
 from imagen_core.recipe import STAGES
 from imagen_core.schedulers import NoiseSchedule
@@ -91,6 +92,8 @@ def load(folder: Path, device: torch.device) -> Cascade:
     manifest = read_manifest(folder)
     text_encoder = load_text_encoder(folder, manifest)
     stages = {name: load_stage(folder, name, manifest) for name in STAGES}
+    base = stages["base"]
+    dtype = working_format(base.unet, base.size, device)
     for stage in stages.values():
-        stage.unet.to(device)
+        stage.unet.to(device, dtype)
     return Cascade(text_encoder, stages, device)

@@ -20,7 +20,7 @@ from imagen_core.checkpoints import CheckpointError, bundled_folder, load
 from imagen_core.events import StageFinished
 from imagen_core.images import to_pil
 from imagen_core.presets import LOCAL, PRESETS
-from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.recipe import STAGES, Recipe, RecipeError
 from imagen_core.text_encoder import Reading
 
 
@@ -70,6 +70,11 @@ class Imagen:
         if recipe.model != self.name:
             raise RecipeError("model", f"must be {self.name}, which is loaded, not {recipe.model}")
         return self.cascade.run(recipe)
+
+    def warm_up(self) -> None:
+        """Run one step of every stage, so that the first picture does not wait for imports and first-time set-up."""
+        one_step: dict[str, object] = {stage: {"num_steps": 1} for stage in STAGES}
+        self.generate(self.recipe("warm up").updated(one_step))
 
     def generate(self, recipe: Recipe) -> list[Image.Image]:
         """Draw a recipe to its end: the last stage's pictures.

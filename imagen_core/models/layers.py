@@ -61,7 +61,8 @@ class ResNetBlock(nn.Module):
         h = self.conv_1(F.silu(self.norm_1(x)))
         scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)  # 2 x (n, channels, 1, 1)
         h = F.silu(torch.addcmul(shift, self.norm_2(h), 1 + scale))
-        return self.skip(x) + self.conv_2(h)
+        out: Tensor = self.skip(x) + self.conv_2(h)
+        return out
 
 
 class Attention(nn.Module):
@@ -84,7 +85,8 @@ class Attention(nn.Module):
         nn.init.zeros_(self.out.weight)
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (n, tokens, c) -> (n, heads, tokens, c / heads)
+        n, tokens, width = x.shape
+        return x.reshape(n, tokens, self.heads, width // self.heads).transpose(1, 2)  # (n, heads, tokens, c / heads)
 
     def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """X (n, c, h, w), text (n, l, text_width), mask (n, l) True where a token counts, to (n, c, h, w)."""
@@ -101,7 +103,8 @@ class Attention(nn.Module):
         query = self._split(self.query(pixels)) * (c // self.heads) ** -0.5
         weights = (query @ key.transpose(2, 3) + bias).softmax(dim=3)  # (n, heads, h w, tokens)
         mixed = (weights.to(value.dtype) @ value).transpose(1, 2).reshape(n, height * width, c)
-        return x + self.out(mixed).reshape(n, height, width, c).permute(0, 3, 1, 2)
+        attended: Tensor = self.out(mixed).reshape(n, height, width, c).permute(0, 3, 1, 2)
+        return x + attended
 
 
 class TextAdapter(nn.Module):
@@ -124,4 +127,5 @@ class TextAdapter(nn.Module):
         x = self.project(self.norm(states))
         places = torch.arange(states.shape[1], device=states.device)
         x = x + self.place(sinusoid(places, x.shape[2], 100.0).to(x.dtype))
-        return self.out_norm(x + self.mix(F.silu(x)))  # type: ignore[no-any-return]
+        text: Tensor = self.out_norm(x + self.mix(F.silu(x)))
+        return text

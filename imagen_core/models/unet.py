@@ -131,16 +131,17 @@ class UNet(nn.Module):
             ValueError: a super-resolution stage is given no low_res or aug_level, or another stage is given one.
         """
         pause = between_blocks or (lambda: None)
-        text = self.text_adapter(text)  # (n, l, text_width)
+        dtype = self.stem.weight.dtype  # of the work inside; the result has x_t's
+        text = self.text_adapter(text.to(dtype))  # (n, l, text_width)
         count = mask.sum(dim=1, keepdim=True).clamp(min=1)
         pooled = (text * mask[:, :, None]).sum(dim=1) / count  # (n, text_width)
-        embedding = self.time(sinusoid(t, 256, 10_000.0).to(x_t.dtype)) + self.pooled_text(pooled.to(x_t.dtype))
-        x = F.pixel_unshuffle(x_t, self.config.patch)  # (n, 3 p p, h / p, w / p)
+        embedding = self.time(sinusoid(t, 256, 10_000.0).to(dtype)) + self.pooled_text(pooled.to(dtype))
+        x = F.pixel_unshuffle(x_t.to(dtype), self.config.patch)  # (n, 3 p p, h / p, w / p)
         if self.aug_level is not None:
             if low_res is None or aug_level is None:
                 raise ValueError("a super-resolution U-Net needs low_res and aug_level.")
-            embedding = embedding + self.aug_level(sinusoid(aug_level * 1000, 64, 10_000.0).to(x_t.dtype))
-            x = torch.cat([x, F.pixel_unshuffle(low_res, self.config.patch)], dim=1)
+            embedding = embedding + self.aug_level(sinusoid(aug_level * 1000, 64, 10_000.0).to(dtype))
+            x = torch.cat([x, F.pixel_unshuffle(low_res.to(dtype), self.config.patch)], dim=1)
         elif low_res is not None or aug_level is not None:
             raise ValueError("only a super-resolution U-Net takes low_res and aug_level.")
         embedding = F.silu(embedding)
@@ -157,7 +158,7 @@ class UNet(nn.Module):
             h = _run(self.up[index], h, embedding, (text, mask, pause))
             if index:
                 h = F.pixel_shuffle(self.upsample[index - 1](h), 2)  # twice the size, widths[index - 1]
-        out = F.pixel_shuffle(self.head(F.silu(self.norm(h))), self.config.patch)  # (n, 3, h, w)
+        out = F.pixel_shuffle(self.head(F.silu(self.norm(h))), self.config.patch).to(x_t.dtype)  # (n, 3, h, w)
         if low_res is not None and aug_level is not None:
             # What the low-resolution image tells of x_0 at once, as far as its noise lets through.
             out = out + torch.cos(aug_level * (torch.pi / 2)).to(out.dtype)[:, None, None, None] * low_res

@@ -41,7 +41,7 @@ class Optimiser:
         for optimiser, rate in ((self._muon, self.learning_rate), (self._adamw, self.learning_rate / 2)):
             for group in optimiser.param_groups:
                 group["lr"] = rate * share
-            optimiser.step()
+            optimiser.step()  # type: ignore[no-untyped-call]
         self._network.zero_grad(set_to_none=True)
         decay = min(EMA_DECAY, (1 + update) / (10 + update))
         with torch.no_grad():

@@ -144,7 +144,7 @@ def caption(scene: Scene, rng: random.Random) -> str:
     if draw < 0.25:
         text = f"{text}, {scene.style} style"
     elif draw < 0.5:
-        text = f"{_article(scene.style)} {scene.style} {rng.choice(['drawing', 'picture', 'illustration'])} of {text}"
+        text = f"{article(scene.style)} {scene.style} {rng.choice(['drawing', 'picture', 'illustration'])} of {text}"
     elif draw < 0.55:
         text = f"{text}, {scene.style} illustration"
     return text
@@ -165,7 +165,8 @@ BACKGROUND_WORDS = {
 }
 
 
-def _article(phrase: str) -> str:
+def article(phrase: str) -> str:
+    """The indefinite article of a phrase: "an" before a vowel."""
     return "an" if phrase[0] in "aeiou" else "a"
 
 
@@ -178,7 +179,7 @@ def _phrase(thing: Placed, count: int, rng: random.Random) -> str:
         noun = rng.choice(trained)
     colour = thing.colour or (concept.colour if rng.random() < 0.3 else "")
     noun = f"{colour} {noun}" if colour else noun
-    return f"{_article(noun)} {noun}" if count == 1 else f"{NUMBERS[count]} {noun}"
+    return f"{article(noun)} {noun}" if count == 1 else f"{NUMBERS[count]} {noun}"
 
 
 def render(scene: Scene, size: int, window: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Tensor:

@@ -10,6 +10,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from imagen_core.imagen import Imagen
+from imagen_core.training.scenes import article
+from imagen_core.training.sprites import concepts
 
 PROMPTS = (
     "a red apple on a wooden table",
@@ -59,9 +61,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draw a sheet of samples.")
     parser.add_argument("--model", default="bundled", help="preset or model folder")
     parser.add_argument("--last-stage", default="base", choices=["base", "sr256", "sr1024"])
+    parser.add_argument("--concepts", action="store_true", help="every concept on a white background instead")
     parser.add_argument("--output", type=Path, default=Path("sheet.png"))
     arguments = parser.parse_args()
-    draw(Imagen.from_pretrained(arguments.model), PROMPTS, arguments.last_stage).save(arguments.output)
+    prompts = [f"{article(concept.noun)} {concept.noun}" for concept in concepts()] if arguments.concepts else PROMPTS
+    draw(Imagen.from_pretrained(arguments.model), prompts, arguments.last_stage).save(arguments.output)
 
 
 if __name__ == "__main__":

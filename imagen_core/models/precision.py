@@ -1,0 +1,52 @@
+"""In which number format a U-Net works on this device.
+
+bfloat16 halves the memory and, on hardware with matrix units for it, more than halves the time; a processor without
+them gains too little to give up the exact figures of float32. Because the format decides the last bits of a picture,
+the choice must come out the same every time: it asks for the units first, and measures with a wide margin.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+
+import torch
+
+from imagen_core.models.unet import UNet
+
+MARGIN = 1.3  # bfloat16 must be so many times as fast
+_ROUNDS = 3
+
+
+def has_matrix_units() -> bool:
+    """Whether this processor has tile units for bfloat16 (AMX)."""
+    asked = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(asked and asked())
+
+
+@torch.inference_mode()
+def seconds_per_call(unet: UNet, size: int) -> float:
+    """The shortest time of some guided calls (two images) of a network at `size` pixels."""
+    dtype = next(unet.parameters()).dtype
+    x_t = torch.zeros(2, 3, size, size).contiguous(memory_format=torch.channels_last)
+    text = torch.zeros(2, 16, unet.config.t5_width)
+    mask = torch.ones(2, 16, dtype=torch.bool)
+    times = []
+    for _ in range(_ROUNDS + 1):
+        started = time.perf_counter()
+        unet(x_t.to(dtype), torch.zeros(2), text, mask)
+        times.append(time.perf_counter() - started)
+    return min(times[1:])
+
+
+def working_format(base: UNet, size: int, device: torch.device) -> torch.dtype:
+    """float32 or bfloat16 for a cascade whose first stage is `base` (in float32, on a processor).
+
+    On CUDA bfloat16 where the device computes in it; on a processor where it has the units and a measurement agrees.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if device.type != "cpu" or not has_matrix_units():
+        return torch.float32
+    rounded = seconds_per_call(copy.deepcopy(base).bfloat16(), size)
+    return torch.bfloat16 if rounded * MARGIN < seconds_per_call(base, size) else torch.float32

@@ -1,0 +1,51 @@
+"""The number format of the U-Nets: float32 unless the hardware has units for bfloat16 and they pay."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from imagen_core.models import precision
+from imagen_core.models.unet import UNet
+from tests.conftest import tiny_unet
+
+CPU = torch.device("cpu")
+
+
+def test_a_processor_without_matrix_units_keeps_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "has_matrix_units", lambda: False)
+    assert precision.working_format(tiny_unet("base"), 64, CPU) is torch.float32
+
+
+@pytest.mark.parametrize(("times_as_fast", "expected"), [(1.2, torch.float32), (2.5, torch.bfloat16)])
+def test_bfloat16_must_pay(monkeypatch: pytest.MonkeyPatch, times_as_fast: float, expected: torch.dtype) -> None:
+    """With the units, what was measured decides; the network that was measured is not touched."""
+
+    def seconds(unet: UNet, size: int) -> float:
+        return 1.0 if next(unet.parameters()).dtype is torch.float32 else 1.0 / times_as_fast
+
+    monkeypatch.setattr(precision, "has_matrix_units", lambda: True)
+    monkeypatch.setattr(precision, "seconds_per_call", seconds)
+    unet = tiny_unet("base")
+    before = {name: value.clone() for name, value in unet.state_dict().items()}
+    assert precision.working_format(unet, 64, CPU) is expected
+    assert all(torch.equal(value, before[name]) for name, value in unet.state_dict().items())
+
+
+def test_the_measurement_is_of_real_calls() -> None:
+    assert precision.seconds_per_call(tiny_unet("base"), 64) > 0
+    assert precision.seconds_per_call(tiny_unet("base").bfloat16(), 64) > 0
+
+
+@pytest.mark.parametrize("name", ["base", "sr256"])
+def test_bfloat16_is_close_and_gives_the_format_it_was_given(name: str) -> None:
+    torch.manual_seed(1)
+    unet = tiny_unet(name)
+    x_t, text = torch.randn(2, 3, 64, 64), torch.randn(2, 5, 32)
+    extra = (torch.randn(2, 3, 64, 64), torch.tensor([0.1, 0.5])) if name == "sr256" else ()
+    arguments = (x_t, torch.tensor([10.0, 900.0]), text, torch.ones(2, 5, dtype=torch.bool), *extra)
+    exact = unet(*arguments)
+    rounded = unet.bfloat16()(*arguments)
+    assert rounded.dtype is torch.float32
+    assert (rounded - exact).std() < 0.02 * exact.std()
+    assert not torch.equal(rounded, exact)
