@@ -46,7 +46,7 @@ def paint(name: str, size: int, window: tuple[float, float, float] = (0.0, 0.0, 
         return (value / pixel + 0.5).clamp(0, 1)
 
     painted = _SCENERY[name](x, y, step)
-    return painted.expand(3, size, size).clone()
+    return painted.expand(3, size, size).clamp(0, 1)  # gradients run on behind their area, a little out of range
 
 
 def _sky(x: Tensor, y: Tensor, step: _Step) -> Tensor:

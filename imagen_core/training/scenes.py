@@ -26,7 +26,7 @@ HELD_OUT_SHARE = 10  # one in so many combinations is never trained on
 
 @dataclass(frozen=True)
 class Placed:
-    """One thing in a scene: centre (x, y) and side length as shares of the picture, angle in degrees.
+    """One thing in a scene: centre (x, y) and side length as shares of the picture, angle in degrees, clockwise.
 
     `colour` is a colour word where the sprite is recoloured, "" where it has its own colours.
     """

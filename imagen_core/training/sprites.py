@@ -86,14 +86,17 @@ def fetch(icon_set: IconSet, folder: Path) -> Path:
     """Return the set's tarball in `folder`, fetched with `npm pack` where it is not there yet.
 
     Raises:
-        RuntimeError: npm failed, or the tarball is not the one that was named.
+        RuntimeError: npm is missing or failed, or the tarball is not the one that was named.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{icon_set.package.strip('@').replace('/', '-')}-{icon_set.version}.tgz"
     path = folder / name
     if not path.exists():
         command = ["npm", "pack", "--silent", f"{icon_set.package}@{icon_set.version}"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise RuntimeError(f"npm, which fetches {icon_set.package}, cannot be started: {error}.") from error
         if done.returncode != 0:
             raise RuntimeError(
                 f"npm could not fetch {icon_set.package}@{icon_set.version}: {done.stderr.strip()[-300:]}"
