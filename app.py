@@ -16,19 +16,19 @@ def main() -> int:
     parser.add_argument("--model", default="bundled", help="name of a preset, or a folder with weights")
     flags = parser.parse_args()
 
+    from imagen_core.presets import LOCAL, PRESETS
+    from imagen_core.recipe import Recipe
     from imagen_core.ui.demo import Place, build, launch
-
-    def load():  # type: ignore[no-untyped-def]
-        from imagen_core.imagen import Imagen  # here, because it brings torch: the page is there before it
-
-        return Imagen.from_pretrained(flags.model)
+    from imagen_core.ui.model import pretrained
 
     space = os.environ.get("SPACE_ID", "")
-    demo = build(load, address=f"https://huggingface.co/spaces/{space}" if space else "")
+    address = f"https://huggingface.co/spaces/{space}" if space else ""
+    default = PRESETS[flags.model].recipe if flags.model in PRESETS else Recipe(model=LOCAL)
+    demo = build(lambda: pretrained(flags.model), default=default, address=address)
     try:
         launch(demo, Place(flags.host, flags.port, flags.share))
     except OSError:
-        print(f"Port {flags.port} is taken or not allowed: choose another one with --port.", file=sys.stderr)
+        print(f"Port {flags.port or 7860} cannot be used: choose another one with --port.", file=sys.stderr)
         return 1
     return 0
 

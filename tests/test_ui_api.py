@@ -17,7 +17,9 @@ from imagen_core.images import to_pil
 from imagen_core.metadata import read_recipe
 from imagen_core.recipe import Recipe
 from tests.conftest import make_tiny_imagen
-from tests.ui_page import served
+from tests.ui_page import GRADIO_WARNING, served
+
+pytestmark = GRADIO_WARNING
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -11,11 +12,14 @@ from typing import TypeVar
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
+import pytest
 
 from imagen_core.imagen import Imagen
 from imagen_core.ui.demo import Place, build, launch
 
 T = TypeVar("T")
+# Gradio's queue uses what pandas 3 has deprecated, in a thread of its own.
+GRADIO_WARNING = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
 
 
 def in_a_loop(function: Callable[[], T]) -> T:
@@ -24,7 +28,18 @@ def in_a_loop(function: Callable[[], T]) -> T:
     async def call() -> T:
         return function()
 
-    return asyncio.run(call())
+    try:
+        asyncio.get_running_loop()  # the browser's, where one is open
+    except RuntimeError:
+        return asyncio.run(call())
+    return function()
+
+
+def free_port() -> int:
+    """A port that nobody listens on; gradio's own search leaves a socket open for every port that is taken."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -32,6 +47,6 @@ def served(load: Callable[[], Imagen]) -> Iterator[str]:
     """The address of a page around the model that `load` gives."""
     blocks: gr.Blocks = in_a_loop(lambda: build(load))
     try:
-        yield in_a_loop(lambda: launch(blocks, Place(host="127.0.0.1"), block=False))
+        yield in_a_loop(lambda: launch(blocks, Place(host="127.0.0.1", port=free_port()), block=False))
     finally:
         blocks.close(verbose=False)

@@ -114,16 +114,17 @@ class Lane {
     if (!final.hidden && final.getAttribute("src") !== file.address) final.src = file.address;
     if (!final.hidden) final.alt = `The finished picture, ${this.stage.size} pixels wide`;
     this.part(".hint").hidden = Boolean(frame);
-    this.canvas.dataset.painted = "";
     if (!frame) {
       if (this.painted !== "noise") paintNoise(this.canvas, Math.min(this.stage.size, 256));
       this.painted = "noise";
+      delete this.canvas.dataset.painted;
       this.canvas.setAttribute("aria-label", "Nothing drawn yet");
       return;
     }
     this.painted = "frame";
     const images = alone ? [this.look.image] : [...Array(this.numImages).keys()];
-    this.paintTiles(images.map((image) => this.tile(frame, image)));
+    const painted = this.paintTiles(images.map((image) => this.tile(frame, image)));
+    if (painted) this.canvas.dataset.painted = `${this.look.mode} ${frame.step}`;
     const kind = { x_0: "the estimate", x_t: "the noisy picture", difference: "the change" }[this.look.mode];
     this.canvas.setAttribute("aria-label", `${kind} at step ${frame.step} of ${this.numSteps}, ${this.stage.size} pixels`);
   }
@@ -137,7 +138,7 @@ class Lane {
 
   paintTiles(tiles) {
     const first = tiles.find((tile) => tile.picture);
-    if (!first) return;
+    if (!first) return false;
     const size = first.picture.naturalWidth;
     const columns = Math.ceil(Math.sqrt(tiles.length));
     const context = this.canvas.getContext("2d", { willReadFrequently: this.look.mode === "difference" });
@@ -158,7 +159,7 @@ class Lane {
         context.strokeRect(x + line / 2, y + line / 2, size - line, size - line);
       }
     });
-    this.canvas.dataset.painted = this.look.mode;
+    return true;
   }
 
   timeLeft() {

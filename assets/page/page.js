@@ -14,7 +14,7 @@ function watchPage(view) {
     const place = /queue: (\d+)\/(\d+)/.exec(queue.textContent);
     if (!place || view.root.dataset.state !== "running") return;
     const [, position, size] = place;
-    view.status.say(size === "1" ? "Waiting for its turn." : `In the queue: place ${position} of ${size}.`);
+    view.status.say(`Waiting for runs of other visitors: place ${position} of ${size} in the queue.`);
   }).observe(queue, { subtree: true, childList: true, characterData: true });
 }
 

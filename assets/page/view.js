@@ -16,7 +16,7 @@ class CascadeView {
   constructor(root) {
     this.root = root;
     this.look = { mode: "x_0", image: 0, grid: true };
-    this.current = null;
+    this.current = "none"; // the run that the view shows; null: whichever comes next
     const template = this.part(".lane-template");
     this.lanes = new Map(STAGES.map((stage) => [stage.name, new Lane(template, stage, (image) => this.select(image))]));
     this.part(".lanes").append(...[...this.lanes.values()].map((lane) => lane.root));
@@ -51,12 +51,14 @@ class CascadeView {
   // `message` is what the server said last; its kind names the method that takes it.
   take(message) {
     if (!message || !message.kind) return;
-    if (message.run && message.kind !== "begun" && message.run !== this.current) return;
+    const ours = !message.run || message.kind === "begun" || [null, message.run].includes(this.current);
+    if (!ours) return; // late words of a run that was stopped
     if (KINDS.has(message.kind)) this[message.kind](message);
   }
 
   // Between the click and the server's first answer.
   await() {
+    this.current = null;
     this.problem("");
     this.status.say("Sent; waiting for its turn.", true);
     this.state("running");
@@ -112,7 +114,7 @@ class CascadeView {
   stopped() {
     if (this.root.dataset.state !== "running") return;
     this.halt("stopped");
-    this.current = null;
+    this.current = "none";
     this.status.say("Stopped. What was drawn so far stays.", true);
   }
 
@@ -120,7 +122,7 @@ class CascadeView {
   lost() {
     if (this.root.dataset.state !== "running") return;
     this.halt("failed");
-    this.current = null;
+    this.current = "none";
     this.status.say("Nothing more will come of this run.", true);
     this.problem("The server did not take the run, or the connection to it broke: wait a little and press Generate again.");
   }

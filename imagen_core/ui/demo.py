@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from imagen_core.presets import preset
+from imagen_core.presets import PRESETS
+from imagen_core.recipe import Recipe
 from imagen_core.ui.about_panel import about_panel
 from imagen_core.ui.api import publish_generate
 from imagen_core.ui.cascade_view import cascade_view
@@ -53,12 +54,13 @@ class _Output:
     view: gr.HTML
 
 
-def build(load: Callable[[], Imagen], *, model_name: str = "bundled", address: str = "") -> gr.Blocks:
-    """The page around the model that `load` gives; it is asked in the background, soon after the page is there.
+def build(load: Callable[[], Imagen], *, default: Recipe | None = None, address: str = "") -> gr.Blocks:
+    """The page around the model that `load` gives; it is asked in the background, as soon as a page is open.
 
-    `address` is where visitors find the page when it is not the address of the page itself (inside a Space).
+    `default` is the recipe that the form begins with, by default the bundled model's. `address` is where visitors find
+    the page when it is not the address of the page itself (inside a Space).
     """
-    default = preset(model_name).recipe
+    default = default or PRESETS["bundled"].recipe
     model = BackgroundModel(load)
     blocks = gr.Blocks(title="Imagen", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600))
     with blocks:
@@ -75,15 +77,19 @@ def build(load: Callable[[], Imagen], *, model_name: str = "bundled", address: s
                 picture = gr.UploadButton("Open a picture's recipe", file_types=[".png"], elem_id="open", size="md")
                 gr.HTML(_OPEN, apply_default_css=False)
         with gr.Tab("About"):
-            about_panel(preset(model_name))
+            about_panel(default.model)
         form = Form({"prompt": panel.prompt, "model": gr.State(default.model), **quick.controls, **stages}, default)
         handlers = Handlers(model, form, Outputs(output.view, quick.lock), address)
         _connect_run(handlers, form, panel, quick, output)
         changed = [*form.controls.values(), quick.lock, output.view]
-        opened = blocks.load(handlers.open_link, None, changed, queue=False, api_visibility="private")
-        opened.then(None, None, None, js=_REPLAY, api_visibility="private")
-        picture.upload(handlers.open_picture, picture, changed, queue=False, api_visibility="private")
-        blocks.load(model.load_ahead, None, None, queue=False, api_visibility="private")
+        opened = blocks.load(
+            handlers.open_link, None, changed, queue=False, api_visibility="private", show_progress="hidden"
+        )
+        opened.then(None, js=_REPLAY, api_visibility="private")
+        picture.upload(
+            handlers.open_picture, picture, changed, queue=False, api_visibility="private", show_progress="hidden"
+        )
+        blocks.load(model.load_ahead, None, None, queue=False, api_visibility="private", show_progress="hidden")
         blocks.unload(handlers.leave)
         publish_generate(model, default, _SAMPLER)
     blocks.queue(max_size=_QUEUE, default_concurrency_limit=1)
@@ -136,6 +142,6 @@ def _connect_run(handlers: Handlers, form: Form, panel: PromptPanel, quick: Quic
         show_progress_on=output.queue,
         trigger_mode="once",
     )
-    drawn.failure(None, None, None, js=_LOST, api_visibility="private")
-    panel.stop.click(handlers.stop, None, output.view, queue=False, api_name="stop", api_visibility="private")
-    panel.stop.click(None, None, None, cancels=[drawn], api_visibility="private")
+    drawn.failure(None, js=_LOST, api_visibility="private")
+    panel.stop.click(handlers.stop, None, output.view, queue=False, api_visibility="private", show_progress="hidden")
+    panel.stop.click(None, cancels=[drawn], api_visibility="private")

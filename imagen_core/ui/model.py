@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from imagen_core.imagen import Imagen
 
 
+def pretrained(name: str) -> Imagen:
+    """`Imagen.from_pretrained(name)`, with the imports that take longer than the page."""
+    from imagen_core.imagen import Imagen
+
+    return Imagen.from_pretrained(name)
+
+
 class BackgroundModel:
     """Loads once, on the first wish or ahead of it; safe to ask from any thread."""
 

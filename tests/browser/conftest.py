@@ -1,0 +1,98 @@
+"""A browser, and pages in it that fail their test when they call outside or print an error."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from imagen_core.cascade import Run
+from imagen_core.imagen import Imagen
+from imagen_core.recipe import Recipe
+from tests.conftest import make_tiny_imagen
+from tests.ui_page import served
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+OpenPage = Callable[..., Page]
+
+
+class Recorded(Imagen):
+    """A model that remembers the runs it was asked for."""
+
+    runs: list[Run]
+
+    def stream(self, recipe: Recipe) -> Run:
+        run = super().stream(recipe)
+        self.runs.append(run)
+        return run
+
+
+def recorded() -> Recorded:
+    imagen = Recorded(make_tiny_imagen().cascade, Recipe())
+    imagen.runs = []
+    return imagen
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        pytest.skip("no Chromium: install it (apt-get install chromium) or name it in CHROMIUM")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def imagen() -> Recorded:
+    return recorded()
+
+
+@pytest.fixture(scope="module")
+def address(imagen: Recorded) -> Iterator[str]:
+    with served(lambda: imagen) as url:
+        yield url
+
+
+@pytest.fixture
+def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
+    """Opens the page, each time as another visitor; at the end nothing may have gone wrong in any of them."""
+    with ExitStack() as stack:
+        wrong: list[str] = []
+
+        def open_one(query: str = "", width: int = 1440, height: int = 900, dark: bool = False) -> Page:
+            context = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if dark else "light",
+                has_touch=width < 500,
+                permissions=["clipboard-read", "clipboard-write"],
+            )
+            stack.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(20_000)
+            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            page.on("dialog", lambda dialog: wrong.append(dialog.message))
+            page.on("request", lambda request: None if inside(request.url) else wrong.append(request.url))
+            page.goto(f"{address}?{query}" if query else address)
+            page.wait_for_selector(".lane[data-stage=sr1024]")
+            return page
+
+        def inside(url: str) -> bool:
+            return url.startswith((address, "data:", "blob:"))
+
+        yield open_one
+        assert wrong == []

@@ -1,0 +1,168 @@
+"""A run in the browser: frames stream, Stop and a closed tab end it, visitors do not mix."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from imagen_core.imagen import Imagen
+from imagen_core.metadata import read_recipe
+from imagen_core.recipe import STAGES, Recipe
+from tests.browser.conftest import OpenPage, Recorded
+from tests.ui_page import GRADIO_WARNING
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
+
+COUNT_FRAMES = """() => {
+  window.seen = {};
+  for (const lane of document.querySelectorAll('.lane')) {
+    const pictures = new Set();
+    window.seen[lane.dataset.stage] = pictures;
+    const canvas = lane.querySelector('.picture canvas');
+    new MutationObserver(() => { if (canvas.dataset.painted) pictures.add(canvas.toDataURL()); })
+      .observe(canvas, { attributeFilter: ['data-painted'] });
+  }
+}"""
+
+
+def begin(page: Page, prompt: str, steps: int | None = None) -> None:
+    page.fill("#field-prompt textarea", prompt)
+    if steps is not None:
+        page.fill("#field-base-num_steps input[type=number]", str(steps))
+        page.keyboard.press("Tab")
+    page.click("#generate")
+
+
+def state(page: Page, wanted: str) -> None:
+    expect(page.locator(".cascade")).to_have_attribute("data-state", wanted, timeout=30_000)
+
+
+def finished_picture(page: Page) -> bytes:
+    return page.request.get(page.locator(".download").get_attribute("href") or "").body()
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_every_stage_streams_distinct_frames_and_ends_with_the_picture(open_page: OpenPage) -> None:
+    page = open_page()
+    page.evaluate(COUNT_FRAMES)
+    begin(page, "a red apple", steps=60)
+    state(page, "finished")
+    seen = page.evaluate("Object.fromEntries(Object.entries(seen).map(([stage, pictures]) => [stage, pictures.size]))")
+    assert seen["base"] >= 4
+    assert seen["sr256"] >= 2
+    assert seen["sr1024"] >= 2
+    for stage in STAGES:
+        lane = page.locator(f".lane[data-stage={stage}]")
+        expect(lane).to_have_attribute("data-state", "done")
+        expect(lane.locator(".bar")).to_have_attribute("aria-valuenow", "100")
+        expect(lane.locator(".left")).to_contain_text("took")
+    data = finished_picture(page)
+    assert Image.open(io.BytesIO(data)).size == (1024, 1024)
+    assert read_recipe(data).base.num_steps == 60
+
+
+def test_stop_ends_the_run_and_keeps_what_was_drawn(open_page: OpenPage, imagen: Recorded) -> None:
+    page = open_page()
+    begin(page, "a stopped apple", steps=250)
+    lane = page.locator(".lane[data-stage=base]")
+    until(lambda: int(lane.get_attribute("data-frames") or 0) >= 2)
+    page.click("#stop")
+    state(page, "stopped")
+    until(lambda: imagen.runs[-1].closed, seconds=2)
+    expect(lane).to_have_attribute("data-state", "stopped")
+    frames = lane.get_attribute("data-frames")
+    time.sleep(0.5)
+    assert lane.get_attribute("data-frames") == frames
+    expect(page.locator(".status")).to_have_text("Stopped. What was drawn so far stays.")
+    begin(page, "another apple", steps=4)  # and the page is ready for the next
+    state(page, "finished")
+
+
+def test_closed_tab_ends_the_run(open_page: OpenPage, imagen: Recorded) -> None:
+    page = open_page()
+    before = len(imagen.runs)
+    begin(page, "a lonely apple", steps=250)
+    until(lambda: len(imagen.runs) > before)
+    run = imagen.runs[-1]
+    assert not run.closed
+    page.close()
+    until(lambda: run.closed)
+
+
+def test_two_visitors_wait_for_each_other_and_do_not_mix(open_page: OpenPage) -> None:
+    first, second = open_page(), open_page()
+    begin(first, "a first apple", steps=200)
+    expect(first.locator(".lane[data-stage=base]")).to_have_attribute("data-state", "running")
+    begin(second, "a second apple", steps=5)
+    expect(second.locator(".status")).to_contain_text("place 1 of 1")
+    state(first, "finished")
+    state(second, "finished")
+    assert read_recipe(finished_picture(first)).prompt == "a first apple"
+    assert read_recipe(finished_picture(second)).prompt == "a second apple"
+
+
+def test_link_draws_the_same_picture_for_another_visitor(open_page: OpenPage) -> None:
+    page = open_page()
+    begin(page, 'a "red" apple & <b>more</b>', steps=5)
+    state(page, "finished")
+    page.click(".copy")
+    expect(page.locator(".copy")).to_have_text("Link copied")
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(page.url)
+    other = open_page(query=link.partition("?")[2])
+    state(other, "finished")
+    expect(other.locator("#field-prompt textarea")).to_have_value('a "red" apple & <b>more</b>')
+    expect(other.locator("#lock input")).to_be_checked()
+    assert finished_picture(other) == finished_picture(page)
+
+
+def test_cached_stages_say_so(open_page: OpenPage) -> None:
+    page = open_page()
+    page.check("#lock input")
+    begin(page, "an apple to keep", steps=5)
+    state(page, "finished")
+    page.click("text=sr1024: 256 → 1024")
+    page.fill("#field-sr1024-num_steps input[type=number]", "2")
+    page.keyboard.press("Tab")
+    page.click("#generate")
+    expect(page.locator(".lane[data-stage=sr1024] .steps")).to_have_text("step 2 of 2")
+    state(page, "finished")
+    for stage in ("base", "sr256"):
+        expect(page.locator(f".lane[data-stage={stage}] .steps")).to_have_text("kept from an earlier run")
+    expect(page.locator(".status")).to_contain_text("64 and 256 pixels kept from an earlier run.")
+
+
+def test_several_images_are_a_grid_with_one_chosen(open_page: OpenPage) -> None:
+    page = open_page()
+    page.fill("#field-num_images input", "3")
+    page.check("#lock input")
+    page.fill("#field-seed input", "4294967295")
+    page.check("#field-last_stage input[value=sr256]")
+    begin(page, "three apples", steps=3)
+    state(page, "finished")
+    expect(page.locator(".picks label")).to_have_count(3)
+    page.locator(".lane[data-stage=base] .picture").click(position={"x": 200, "y": 30})
+    expect(page.locator(".result-text")).to_contain_text("Image 2 of 3, seed 0.")
+    recipe = read_recipe(finished_picture(page))
+    assert recipe == Recipe(prompt="three apples", seed=2**32 - 1, num_images=3, last_stage="sr256").updated(
+        {"base": {"num_steps": 3}}
+    ).for_image(1)
+
+
+def test_example_fills_the_prompt_and_begins(open_page: OpenPage, imagen: Imagen) -> None:
+    page = open_page()
+    chip = page.locator(".chip").first
+    chip.click()
+    state(page, "finished")
+    expect(page.locator("#field-prompt textarea")).to_have_value(chip.inner_text())
