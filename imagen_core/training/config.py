@@ -14,6 +14,9 @@ class StageConfig:
     size: pixels of a side of the stage's picture; crop: the share of a side that one training picture shows.
     prediction: what the network predicts; snr_cap: the weight of the x_0 error is min(1 + SNR, snr_cap).
     batch, learning_rate, warm_up (updates): of the optimiser; text_drop: share of pictures trained without text.
+
+    Raises:
+        ValueError: the loss knows no such prediction.
     """
 
     stage: str
@@ -22,11 +25,14 @@ class StageConfig:
     unet: UNetConfig
     prediction: str
     snr_cap: float
-    noise_schedule: str = "cosine"
     batch: int = 32
     learning_rate: float = 2e-3
     warm_up: int = 50
     text_drop: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.prediction not in ("v", "x_0"):
+            raise ValueError(f"prediction is {self.prediction!r}, allowed is 'v' or 'x_0'.")
 
     @property
     def pixels(self) -> int:

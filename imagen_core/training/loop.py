@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -44,6 +44,11 @@ class Trainer:
     """One stage in training: network, optimiser, progress, and the file that keeps them."""
 
     def __init__(self, config: StageConfig, state: Path) -> None:
+        """Begin anew, or with what the file `state` keeps.
+
+        Raises:
+            ValueError: the file is damaged, or of another network.
+        """
         self.config = config
         self.schedule = cosine_schedule()
         torch.manual_seed(0)
@@ -53,18 +58,27 @@ class Trainer:
         self.progress = Progress()
         self._path = state
         if state.exists():
-            with safe_open(state, "pt") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                self.progress = Progress(**json.loads(file.metadata()["progress"]))
-            self.optimiser.load_state(tensors)
+            try:
+                with safe_open(state, "pt") as file:
+                    tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                    self.progress = Progress(**json.loads(file.metadata()["progress"]))
+                self.optimiser.load_state(tensors)
+            except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+                raise ValueError(
+                    f"{state} is no state of the {config.stage} stage as it is configured now ({error}): "
+                    "move it away to begin anew."
+                ) from error
 
     def save(self) -> None:
         """Write the state beside the old one, then take its place."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(".part")
         tensors = {key: value.contiguous() for key, value in self.optimiser.state().items()}
-        save_file(tensors, temporary, metadata={"progress": json.dumps(vars(self.progress))})
-        temporary.replace(self._path)
+        try:
+            save_file(tensors, temporary, metadata={"progress": json.dumps(vars(self.progress))})
+            temporary.replace(self._path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def averaged(self) -> dict[str, Tensor]:
         """The averaged weights by name: what is shipped."""
@@ -75,7 +89,7 @@ class Trainer:
 
         Raises:
             ValueError: there is no budget to go on with.
-            FloatingPointError: the loss is not finite.
+            FloatingPointError: the loss or a gradient is not finite; the weights are those of the update before.
         """
         progress = self.progress
         if minutes is not None:

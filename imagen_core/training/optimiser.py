@@ -6,6 +6,8 @@ Muon (torch.optim.Muon) takes matrices only, so a convolution (out, in, k, k) is
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,11 @@ class Optimiser:
     """The two optimisers over one network, and its exponential moving average."""
 
     def __init__(self, network: nn.Module, learning_rate: float) -> None:
+        """Take a network whose convolutions are in channels-last memory.
+
+        Raises:
+            ValueError: they are not, so that a matrix of their memory would be a copy and Muon would train nothing.
+        """
         self.learning_rate = learning_rate
         self._network = network
         self._matrices: list[tuple[nn.Parameter, nn.Parameter]] = []  # of the network, as Muon sees it
@@ -23,7 +30,10 @@ class Optimiser:
         for name, parameter in network.named_parameters():
             hidden = parameter.dim() in (2, 4) and not name.startswith(("stem", "head", "text_adapter", "time"))
             if hidden and "modulation" not in name:
-                self._matrices.append((parameter, nn.Parameter(_matrix(parameter.data))))
+                matrix = _matrix(parameter.data)
+                if matrix.data_ptr() != parameter.data_ptr():
+                    raise ValueError(f"{name} is not in channels-last memory.")
+                self._matrices.append((parameter, nn.Parameter(matrix)))
             else:
                 rest.append(parameter)
         self._muon = torch.optim.Muon(
@@ -33,8 +43,14 @@ class Optimiser:
         self.average = {name: value.detach().clone() for name, value in network.named_parameters()}
 
     def step(self, share: float, update: int) -> None:
-        """One update at `share` (0 to 1) of the learning rate; gradients are used up."""
-        nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
+        """One update at `share` (0 to 1) of the learning rate; gradients are used up.
+
+        Raises:
+            FloatingPointError: a gradient is not finite; the weights and their average are as they were.
+        """
+        norm = float(nn.utils.clip_grad_norm_(self._network.parameters(), 1.0))
+        if not math.isfinite(norm):
+            raise FloatingPointError(f"the gradient's norm is {norm} at update {update}.")
         for parameter, matrix in self._matrices:
             assert parameter.grad is not None
             matrix.grad = _matrix(parameter.grad)
