@@ -104,10 +104,10 @@ class Trainer:
             started = time.monotonic()
             batch = corpus.batch(self.config.batch, generator)
             value = loss(self.unet, batch, self.config, self.schedule)
-            value.backward()  # type: ignore[no-untyped-call]
             number = float(value.detach())
             if not math.isfinite(number):
                 raise FloatingPointError(f"{self.config.stage}: the loss is {number} at update {progress.update}.")
+            value.backward()  # type: ignore[no-untyped-call]
             share = learning_rate_share(progress, progress.update - start_update, self.config.warm_up)
             self.optimiser.step(share, progress.update)
             seconds = time.monotonic() - started

@@ -50,6 +50,7 @@ class Optimiser:
         """
         norm = float(nn.utils.clip_grad_norm_(self._network.parameters(), 1.0))
         if not math.isfinite(norm):
+            self._network.zero_grad(set_to_none=True)
             raise FloatingPointError(f"the gradient's norm is {norm} at update {update}.")
         for parameter, matrix in self._matrices:
             assert parameter.grad is not None
