@@ -22,7 +22,7 @@ torch.set_num_threads(1)
 
 TINY_T5 = {"d_model": 32, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2, "feed_forward_proj": "gated-gelu"}
 TINY_UNETS = {
-    "base": UNetConfig(4, (32, 32), (1, 1), ("none", "joint"), t5_width=32, text_width=32, embedding=32),
+    "base": UNetConfig(4, (32, 32), (1, 1), ("none", "image and text"), t5_width=32, text_width=32, embedding=32),
     "sr256": UNetConfig(16, (32, 32), (1, 1), ("none", "text"), low_res=True, t5_width=32, text_width=32, embedding=32),
     "sr1024": UNetConfig(32, (32,), (1,), ("text",), low_res=True, t5_width=32, text_width=32, embedding=32),
 }

@@ -16,9 +16,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imagen_core.models.layers import SKIP_SCALE, Attention, PixelNorm, ResNetBlock, TextAdapter, sinusoid
+from imagen_core.models.layers import (
+    SKIP_SCALE,
+    PixelNorm,
+    ResNetBlock,
+    SelfAttention,
+    TextAdapter,
+    TextAttention,
+    TextPooling,
+    sinusoid,
+)
 
-ATTENTIONS = ("none", "text", "joint")
+ATTENTIONS = ("none", "text", "image and text")
 
 
 @dataclass(frozen=True)
@@ -26,8 +35,8 @@ class UNetConfig:
     """The shape of a U-Net.
 
     patch: pixels of a side that are folded into channels before the first level.
-    widths, blocks, attention: channels, residual blocks on the way down, and kind of attention ("none", "text" only,
-        "joint": text and image) of each level, finest first.
+    widths, blocks, attention: channels, residual blocks on the way down, and attention ("none", "text",
+        "image and text") of each level, finest first.
     low_res: whether the network takes a low-resolution image and its aug_level.
     """
 
@@ -77,9 +86,8 @@ class Level(nn.Module):
     def __init__(self, in_channels: tuple[int, ...], channels: int, attention: str, config: UNetConfig) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(ResNetBlock(width, channels, config.embedding) for width in in_channels)
-        self.attention = (
-            None if attention == "none" else Attention(channels, config.text_width, to_image=attention == "joint")
-        )
+        self.self_attention = SelfAttention(channels) if attention == "image and text" else None
+        self.text_attention = None if attention == "none" else TextAttention(channels, config.text_width)
 
 
 class UNet(nn.Module):
@@ -91,7 +99,7 @@ class UNet(nn.Module):
         widths, blocks = config.widths, config.blocks
         pixels = 3 * config.patch**2
         self.text_adapter = TextAdapter(config.t5_width, config.text_width)
-        self.pooled_text = nn.Linear(config.text_width, config.embedding)
+        self.pooled_text = TextPooling(config.text_width, config.embedding)
         self.time = nn.Sequential(
             nn.Linear(256, config.embedding), nn.SiLU(), nn.Linear(config.embedding, config.embedding)
         )
@@ -133,9 +141,7 @@ class UNet(nn.Module):
         pause = between_blocks or (lambda: None)
         dtype = self.stem.weight.dtype  # of the work inside; the result has x_t's
         text = self.text_adapter(text.to(dtype))  # (n, l, text_width)
-        count = mask.sum(dim=1, keepdim=True).clamp(min=1)
-        pooled = (text * mask[:, :, None]).sum(dim=1) / count  # (n, text_width)
-        embedding = self.time(sinusoid(t, 256, 10_000.0).to(dtype)) + self.pooled_text(pooled.to(dtype))
+        embedding = self.time(sinusoid(t, 256, 10_000.0).to(dtype)) + self.pooled_text(text, mask)  # (n, embedding)
         x = F.pixel_unshuffle(x_t.to(dtype), self.config.patch)  # (n, 3 p p, h / p, w / p)
         if self.aug_level is not None:
             if low_res is None or aug_level is None:
@@ -171,7 +177,10 @@ def _run(level: nn.Module, h: Tensor, embedding: Tensor, context: tuple[Tensor, 
     for block in level.blocks:
         pause()
         h = block(h, embedding)
-    if level.attention is not None:
+    if level.self_attention is not None:
         pause()
-        h = level.attention(h, text, mask)
+        h = level.self_attention(h)
+    if level.text_attention is not None:
+        pause()
+        h = level.text_attention(h, text, mask)
     return h

@@ -13,6 +13,7 @@ class StageConfig:
 
     size: pixels of a side of the stage's picture; crop: the share of a side that one training picture shows.
     prediction: what the network predicts; snr_cap: the weight of the x_0 error is min(1 + SNR, snr_cap).
+    noisy: timesteps are drawn as 999 u^noisy of uniform u; below 1, more of them are noisy ones.
     batch, learning_rate, warm_up (updates): of the optimiser; text_drop: share of pictures trained without text.
 
     Raises:
@@ -25,6 +26,7 @@ class StageConfig:
     unet: UNetConfig
     prediction: str
     snr_cap: float
+    noisy: float = 1.0
     batch: int = 32
     learning_rate: float = 2e-3
     warm_up: int = 50
@@ -45,9 +47,10 @@ CONFIGS = {
         stage="base",
         size=64,
         crop=1.0,
-        unet=UNetConfig(patch=2, widths=(64, 128, 256), blocks=(1, 2, 2), attention=("none", "joint", "joint")),
+        unet=UNetConfig(patch=2, widths=(64, 128, 256), blocks=(1, 2, 2), attention=("none", "text", "image and text")),
         prediction="v",
         snr_cap=5.0,
+        noisy=0.6,
         batch=32,
     ),
     "sr256": StageConfig(
@@ -55,7 +58,7 @@ CONFIGS = {
         size=256,
         crop=1.0,
         unet=UNetConfig(
-            patch=4, widths=(96, 96, 128), blocks=(1, 1, 1), attention=("none", "none", "joint"), low_res=True
+            patch=4, widths=(96, 96, 128), blocks=(1, 1, 1), attention=("none", "none", "text"), low_res=True
         ),
         prediction="x_0",
         snr_cap=6.0,

@@ -83,6 +83,10 @@ class Corpus:
         self._shards = shards
         self._count = len(shards[0]["pictures"])
 
+    def states(self) -> Tensor:
+        """Token states (count, width) of the first shard's captions."""
+        return self._shards[0]["states"]
+
     def batch(self, size: int, generator: torch.Generator) -> Batch:
         """`size` pictures drawn with replacement, text padded to the longest."""
         drawn = torch.randint(self._count * len(self._shards), (size,), generator=generator).tolist()

@@ -96,6 +96,9 @@ class Trainer:
             progress.budget, progress.elapsed = minutes * 60, 0.0
         if progress.budget <= 0:
             raise ValueError("give --minutes: there is no earlier run whose budget could be used up.")
+        if progress.update == 0:
+            self.unet.text_adapter.standardise(corpus.states())
+            self.optimiser.restart_average()
         generator = torch.Generator().manual_seed(progress.update)
         torch.manual_seed(progress.update)
         start_update = progress.update if progress.elapsed == 0 else progress.update - self.config.warm_up

@@ -36,11 +36,17 @@ def weight(log_snr: Tensor, prediction: str, snr_cap: float) -> Tensor:
     return (1 + snr / snr_cap).reciprocal()  # v: the x_0 error then weighs (1 + SNR) / (1 + SNR / cap)
 
 
+def timesteps(n: int, noisy: float) -> Tensor:
+    """So many timesteps in 0 ... 999, stratified, in random order."""
+    evenly = (torch.randperm(n) + torch.rand(n)) / n  # one in each n-th of [0, 1)
+    return (evenly**noisy * NUM_TIMESTEPS).long().clamp(max=NUM_TIMESTEPS - 1)
+
+
 def loss(unet: UNet, batch: Batch, config: StageConfig, noise_schedule: NoiseSchedule) -> Tensor:
     """Mean weighted squared error of one batch; draws timesteps, noise, aug_level and text drop from torch's state."""
     x_0 = batch.pictures
     n = x_0.shape[0]
-    t = ((torch.arange(n) + torch.rand(n)) / n * NUM_TIMESTEPS).long().clamp(max=NUM_TIMESTEPS - 1)[torch.randperm(n)]
+    t = timesteps(n, config.noisy)
     epsilon = torch.randn(x_0.shape).to(x_0)
     alpha, sigma = noise_schedule.alpha_sigma(t.to(x_0.device))
     x_t = alpha * x_0 + sigma * epsilon

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 EMA_DECAY = 0.998
+_NOT_HIDDEN = ("stem", "head", "text_adapter", "time", "pooled_text", "modulation")  # parts whose weights AdamW takes
 
 
 class Optimiser:
@@ -28,8 +29,7 @@ class Optimiser:
         self._matrices: list[tuple[nn.Parameter, nn.Parameter]] = []  # of the network, as Muon sees it
         rest = []
         for name, parameter in network.named_parameters():
-            hidden = parameter.dim() in (2, 4) and not name.startswith(("stem", "head", "text_adapter", "time"))
-            if hidden and "modulation" not in name:
+            if parameter.dim() in (2, 4) and not any(part in name for part in _NOT_HIDDEN):
                 matrix = _matrix(parameter.data)
                 if matrix.data_ptr() != parameter.data_ptr():
                     raise ValueError(f"{name} is not in channels-last memory.")
@@ -41,6 +41,11 @@ class Optimiser:
         )
         self._adamw = torch.optim.AdamW(rest, lr=learning_rate / 2, betas=(0.9, 0.99), weight_decay=0.0)
         self.average = {name: value.detach().clone() for name, value in network.named_parameters()}
+
+    def restart_average(self) -> None:
+        """Let the average begin at the weights as they are."""
+        for name, parameter in self._network.named_parameters():
+            self.average[name] = parameter.detach().clone()
 
     def step(self, share: float, update: int) -> None:
         """One update at `share` (0 to 1) of the learning rate; gradients are used up.
