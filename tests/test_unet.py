@@ -14,15 +14,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imagen_core.events import Stopped
-from imagen_core.models.layers import Attention, PixelNorm, ResNetBlock, TextAdapter, sinusoid
+from imagen_core.models.layers import (
+    PixelNorm,
+    ResNetBlock,
+    SelfAttention,
+    TextAdapter,
+    TextAttention,
+    TextPooling,
+    sinusoid,
+)
 from imagen_core.models.unet import UNet, UNetConfig
 from imagen_core.training.config import CONFIGS
 from imagen_core.training.optimiser import Optimiser
 
 Array = NDArray[np.float64]
 
-# Every kind of level; 64 channels make two heads.
-MIXED = UNetConfig(2, (32, 64, 64), (1, 2, 1), ("none", "joint", "text"), t5_width=24, text_width=32, embedding=40)
+# Every kind of level; 128 channels make two heads.
+MIXED = UNetConfig(
+    2, (32, 128, 64), (1, 2, 1), ("none", "image and text", "text"), t5_width=24, text_width=32, embedding=40
+)
 # Purely local: no attention from pixel to pixel.
 LOCAL = UNetConfig(2, (32, 32), (1, 1), ("none", "text"), low_res=True, t5_width=24, text_width=32, embedding=32)
 
@@ -34,8 +44,8 @@ def random_unet(config: UNetConfig) -> UNet:
     with torch.no_grad():
         for name, parameter in unet.named_parameters():
             parameter += 0.1 * torch.randn(parameter.shape)
-            if "query" in name or "key_value" in name:
-                parameter *= 3
+            if any(part in name for part in ("query", "key_value", "score")):
+                parameter *= 2
     return unet.eval().to(memory_format=torch.channels_last)
 
 
@@ -115,26 +125,47 @@ class Transcription:
         skip = self.conv(f"{name}.skip", x) if f"{name}.skip.weight" in self.weights else x
         return skip + self.conv(f"{name}.conv_2", h)
 
-    def attention(self, name: str, x: Array, text: Array, mask: NDArray[np.bool_]) -> Array:
+    def attend(self, queries: Array, keys: Array, values: Array) -> Array:
+        """Of one image, (q, c) to (k, c), in heads of 64 channels."""
+        c, heads = queries.shape[1], []
+        width = min(c, 64)
+        for start in range(0, c, width):
+            part = slice(start, start + width)
+            heads.append(np_softmax(queries[:, part] @ keys[:, part].T / math.sqrt(width)) @ values[:, part])
+        return np.concatenate(heads, axis=1)
+
+    def self_attention(self, name: str, x: Array) -> Array:
+        n, c, h, w = x.shape
+        out = np.empty_like(x)
+        for image in range(n):
+            pixels = self.pixel_norm(f"{name}.norm", x)[image].reshape(c, h * w).T
+            queries, keys, values = np.split(self.linear(f"{name}.query_key_value", pixels), 3, axis=1)
+            out[image] = self.linear(f"{name}.out", self.attend(queries, keys, values)).T.reshape(c, h, w)
+        return x + out
+
+    def text_attention(self, name: str, x: Array, text: Array, mask: NDArray[np.bool_]) -> Array:
         n, c, h, w = x.shape
         out = np.empty_like(x)
         for image in range(n):  # only the tokens that count, no mask needed
             pixels = self.pixel_norm(f"{name}.norm", x)[image].reshape(c, h * w).T
             tokens = np.concatenate([self.weights[f"{name}.null"][0], text[image][mask[image]]])
-            pairs = self.linear(f"{name}.text_key_value", tokens)
-            if f"{name}.key_value.weight" in self.weights:
-                pairs = np.concatenate([pairs, self.linear(f"{name}.key_value", pixels)])
-            keys, values = pairs[:, :c], pairs[:, c:]
-            queries = self.linear(f"{name}.query", pixels)
-            heads = []
-            for start in range(0, c, 32):
-                part = slice(start, start + 32)
-                heads.append(np_softmax(queries[:, part] @ keys[:, part].T / math.sqrt(32)) @ values[:, part])
-            out[image] = self.linear(f"{name}.out", np.concatenate(heads, axis=1)).T.reshape(c, h, w)
+            keys, values = np.split(self.linear(f"{name}.key_value", tokens), 2, axis=1)
+            attended = self.attend(self.linear(f"{name}.query", pixels), keys, values)
+            out[image] = self.linear(f"{name}.out", attended).T.reshape(c, h, w)
         return x + out
 
+    def pooled(self, name: str, text: Array, mask: NDArray[np.bool_]) -> Array:
+        rows = []
+        for row, counts in zip(text, mask, strict=True):
+            tokens = row[counts]  # (l, width)
+            parts = tokens.reshape(len(tokens), 8, -1)
+            weights = np_softmax(self.linear(f"{name}.score", tokens).T).T  # (l, 8)
+            rows.append((parts * weights[:, :, None]).sum(axis=0).reshape(-1))
+        return self.linear(f"{name}.out", np.stack(rows))
+
     def adapter(self, states: Array) -> Array:
-        x = self.linear("text_adapter.project", np_norm(states, axis=2))
+        normal = np_norm(states, axis=2) * self.weights["text_adapter.norm.weight"]
+        x = self.linear("text_adapter.project", normal + self.weights["text_adapter.norm.bias"])
         x = x + self.linear("text_adapter.place", np_sinusoid(np.arange(x.shape[1]), x.shape[2], 100.0))
         x = np_norm(x + self.linear("text_adapter.mix", np_silu(x)), axis=2)
         return x * self.weights["text_adapter.out_norm.weight"] + self.weights["text_adapter.out_norm.bias"]
@@ -143,9 +174,8 @@ class Transcription:
         arrays = {name: value.double().numpy() for name, value in given.items()}
         mask = given["mask"].numpy()
         text = self.adapter(arrays["text"])
-        pooled = np.stack([row[counts].mean(axis=0) for row, counts in zip(text, mask, strict=True)])
         embedding = self.linear("time.2", np_silu(self.linear("time.0", np_sinusoid(arrays["t"], 256, 10_000.0))))
-        embedding = embedding + self.linear("pooled_text", pooled)
+        embedding = embedding + self.pooled("pooled_text", text, mask)
         x = np_fold(arrays["x_t"], self.config.patch)
         if self.config.low_res:
             embedding = embedding + self.linear("aug_level", np_sinusoid(1000 * arrays["aug_level"], 64, 10_000.0))
@@ -155,9 +185,11 @@ class Transcription:
         def level(name: str, h: Array, index: int) -> Array:
             for block in range(self.config.blocks[index]):
                 h = self.block(f"{name}.{index}.blocks.{block}", h, embedding)
+            if self.config.attention[index] == "image and text":
+                h = self.self_attention(f"{name}.{index}.self_attention", h)
             if self.config.attention[index] == "none":
                 return h
-            return self.attention(f"{name}.{index}.attention", h, text, mask)
+            return self.text_attention(f"{name}.{index}.text_attention", h, text, mask)
 
         h, levels, skips = self.conv("stem", x), len(self.config.widths), []
         for index in range(levels):
@@ -185,20 +217,43 @@ def test_the_network_equals_its_transcription(config: UNetConfig) -> None:
     torch.testing.assert_close(out, expected, atol=2e-4, rtol=2e-4)
 
 
-@pytest.mark.parametrize("to_image", [True, False])
-def test_attention_equals_one_softmax_over_null_text_and_image(to_image: bool) -> None:
+def test_text_attention_is_a_softmax_over_the_null_token_and_the_text() -> None:
     torch.manual_seed(0)
-    attention = Attention(64, 32, to_image)
+    attention = TextAttention(128, 32)
     nn.init.normal_(attention.out.weight, std=0.2)
-    x, text = torch.randn(3, 64, 4, 6), torch.randn(3, 5, 32)
+    x, text = torch.randn(3, 128, 4, 6), torch.randn(3, 5, 32)
     mask = torch.tensor([[True, True, True, True, True], [True, False, True, False, False], [False] * 5])
     transcription = Transcription(UNet(MIXED))
     transcription.weights = {f"it.{name}": value.double().numpy() for name, value in attention.state_dict().items()}
-    expected = transcription.attention("it", x.double().numpy(), text.double().numpy(), mask.numpy())
+    expected = transcription.text_attention("it", x.double().numpy(), text.double().numpy(), mask.numpy())
     with torch.no_grad():
         out = attention(x, text, mask)
     torch.testing.assert_close(out, torch.from_numpy(expected).float(), atol=1e-5, rtol=1e-4)
     assert (out - x).abs().amax(dim=(1, 2, 3)).min() > 0.01  # attends to something even where all text is masked
+
+
+def test_pooled_text_begins_as_the_mean_and_learns_which_tokens_count() -> None:
+    torch.manual_seed(0)
+    pooling = TextPooling(16, 16)
+    nn.init.zeros_(pooling.score.bias)
+    text, mask = torch.randn(2, 4, 16), torch.tensor([[True, True, True, False], [False] * 4])
+    with torch.no_grad():
+        nn.init.eye_(pooling.out.weight)
+        out = pooling(text, mask)
+        torch.testing.assert_close(out[0], text[0, :3].mean(dim=0) + pooling.out.bias)
+        torch.testing.assert_close(out[1], pooling.out.bias)
+        pooling.score.weight.copy_(100 * text[0, 1].expand(8, 16))  # looks for the second token
+        torch.testing.assert_close(pooling(text, mask)[0], text[0, 1] + pooling.out.bias)
+
+
+def test_standardised_states_have_mean_0_and_deviation_1_in_every_dimension() -> None:
+    torch.manual_seed(0)
+    adapter = TextAdapter(24, 32)
+    states = torch.randn(5000, 24) * torch.linspace(0.1, 8, 24) + torch.linspace(-3, 3, 24)
+    adapter.standardise(states)
+    normal = adapter.norm(states)
+    torch.testing.assert_close(normal.mean(dim=0), torch.zeros(24), atol=1e-4, rtol=0)
+    torch.testing.assert_close(normal.std(dim=0), torch.ones(24), atol=1e-3, rtol=0)
 
 
 # Layers
@@ -378,8 +433,8 @@ def test_without_attention_to_the_image_far_pixels_have_no_influence() -> None:
     assert difference[20] > 0
     assert difference[16 + 32 :].max() < 1e-6
 
-    joint = random_unet(replace(LOCAL, attention=("none", "joint")))
-    assert (joint(**changed) - joint(**given)).abs().amax(dim=(0, 1, 2))[48:].max() > 1e-5
+    far = random_unet(replace(LOCAL, attention=("none", "image and text")))
+    assert (far(**changed) - far(**given)).abs().amax(dim=(0, 1, 2))[48:].max() > 1e-5
 
 
 @torch.no_grad()
@@ -404,7 +459,7 @@ def run_with_log(unet: UNet, given: dict[str, Tensor], stop_at: int = 0) -> list
             raise Stopped
 
     for module in unet.modules():
-        if isinstance(module, ResNetBlock | Attention):
+        if isinstance(module, ResNetBlock | SelfAttention | TextAttention):
             module.register_forward_hook(lambda *_: log.append("block"))
     with torch.no_grad():
         if stop_at:
@@ -417,7 +472,7 @@ def run_with_log(unet: UNet, given: dict[str, Tensor], stop_at: int = 0) -> list
 
 def test_there_is_a_pause_before_every_block() -> None:
     log = run_with_log(random_unet(MIXED), inputs(MIXED))
-    assert log == ["pause", "block"] * 2 * (1 + 3 + 2)  # down and up: 1 block, 2 and attention, 1 and attention
+    assert log == ["pause", "block"] * 2 * (1 + 4 + 2)  # down and up: 1 block, 2 and two attentions, 1 and one
 
 
 @pytest.mark.parametrize("stop_at", [1, 4, 12])
@@ -502,4 +557,4 @@ def test_the_trained_networks_take_their_stages_pictures(stage: str) -> None:
     assert config.unet.blocks[-1] >= config.unet.blocks[0]
     assert config.unet.attention[0] == "none"
     if config.crop < 1:
-        assert "joint" not in config.unet.attention
+        assert "image and text" not in config.unet.attention
