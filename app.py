@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported, which asks an outside host otherwise
 
@@ -18,11 +19,13 @@ def main() -> int:
 
     from imagen_core.presets import LOCAL, PRESETS
     from imagen_core.recipe import Recipe
+
+    if flags.model not in PRESETS and not Path(flags.model).is_dir():
+        parser.error(f"--model {flags.model!r} is neither a folder nor one of: {', '.join(PRESETS)}.")
     from imagen_core.ui.demo import Place, build, launch
     from imagen_core.ui.model import pretrained
 
-    space = os.environ.get("SPACE_ID", "")
-    address = f"https://huggingface.co/spaces/{space}" if space else ""
+    address = f"https://huggingface.co/spaces/{space}" if (space := os.environ.get("SPACE_ID")) else ""
     default = PRESETS[flags.model].recipe if flags.model in PRESETS else Recipe(model=LOCAL)
     demo = build(lambda: pretrained(flags.model), default=default, address=address)
     try:

@@ -59,6 +59,8 @@ def test_generate_is_the_only_public_function(client: Client) -> None:
     ("arguments", "sentence"),
     [
         (("a" * 1001, 4, 4, 0, ""), "prompt must be at most 1,000 characters, not 1,001."),
+        (("🍎" * 300_000, 4, 4, 0, ""), "prompt must be at most 1,000 characters, not 300,000."),
+        (("a\0b", 4, 4, 0, ""), "prompt must not hold a control character (U+0000, character 2)."),
         (("a", 4, 0, 0, ""), "base.num_steps must be a whole number from 1 to 250, not 0."),
         (("a", 4, 4, 1.5, ""), "seed must be a whole number from 0 to 4294967295, not 1.5."),
         (("a", "x", 4, 0, ""), "base.guidance_scale must be a number from 0 to 30, not 'x'."),

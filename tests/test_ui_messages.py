@@ -69,7 +69,7 @@ def test_steps_that_take_their_time_are_all_told(monkeypatch: pytest.MonkeyPatch
 )
 def test_previews_are_small_and_64_pixels_are_exact(size: int, images: int, kind: str, sent: int) -> None:
     x_0 = torch.rand(images, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    uris = encoded(x_0, 512)
+    uris = encoded(x_0, 512, 85)
     assert len(uris) == images
     shown = picture(uris[0])
     assert (shown.format, shown.size) == (kind, (sent, sent))

@@ -14,8 +14,11 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 import pytest
 
+from imagen_core.cascade import Run
 from imagen_core.imagen import Imagen
+from imagen_core.recipe import Recipe
 from imagen_core.ui.demo import Place, build, launch
+from tests.conftest import make_tiny_imagen
 
 T = TypeVar("T")
 # Gradio's queue uses what pandas 3 has deprecated, in a thread of its own.
@@ -50,3 +53,20 @@ def served(load: Callable[[], Imagen]) -> Iterator[str]:
         yield in_a_loop(lambda: launch(blocks, Place(host="127.0.0.1", port=free_port()), block=False))
     finally:
         blocks.close(verbose=False)
+
+
+class Recorded(Imagen):
+    """A model that remembers the runs it was asked for."""
+
+    runs: list[Run]
+
+    def stream(self, recipe: Recipe) -> Run:
+        run = super().stream(recipe)
+        self.runs.append(run)
+        return run
+
+
+def recorded() -> Recorded:
+    imagen = Recorded(make_tiny_imagen().cascade, Recipe())
+    imagen.runs = []
+    return imagen

@@ -17,5 +17,7 @@ def sentence(error: Exception) -> str:
 
     if isinstance(error, RecipeError | StageError | MetadataError | CheckpointError):
         return str(error)
+    if isinstance(error, OSError):
+        return f"A file of the picture cannot be written or read: {error.strerror or type(error).__name__}."
     _log.error("Something failed that should not.", exc_info=error)
     return f"Something is wrong in the program itself ({type(error).__name__}); its log tells where."

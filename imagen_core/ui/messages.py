@@ -25,7 +25,7 @@ Message: TypeAlias = dict[str, Any]
 
 INTERVAL = 0.08  # seconds between the previews of a stage
 _EXACT_SIZE = 64  # pixels; a picture up to here is sent as PNG, because the page enlarges its pixels
-_X_0_SIZE, _X_T_SIZE = 512, 256  # pixels of a preview; noise is four times as dear to compress, and nobody reads it
+_X_0, _X_T = (512, 85), (256, 70)  # pixels and JPEG quality; noise is dear to compress, and nobody reads it closely
 
 
 class Messages:
@@ -57,7 +57,7 @@ class Messages:
             case Preview():
                 return self._step(event)
             case StageFinished():
-                pictures = encoded(event.x_0, _X_0_SIZE) if event.cached else []
+                pictures = encoded(event.x_0, *_X_0) if event.cached else []
                 if event.cached:
                     self._cached.append(event.stage)
                 values = {"stage": event.stage, "seconds": event.seconds, "cached": event.cached}
@@ -81,12 +81,12 @@ class Messages:
             num_steps=preview.num_steps,
             seconds=preview.seconds,
             stats=asdict(preview.stats),
-            x_0=encoded(preview.x_0, _X_0_SIZE),
-            x_t=encoded(preview.x_t, _X_T_SIZE),
+            x_0=encoded(preview.x_0, *_X_0),
+            x_t=encoded(preview.x_t, *_X_T),
         )
 
 
-def encoded(x_0: Tensor, max_size: int) -> list[str]:
+def encoded(x_0: Tensor, max_size: int, quality: int) -> list[str]:
     """The n pictures of (n, 3, h, w) as data URIs; the more there are, the smaller each."""
     from imagen_core.images import to_jpeg, to_pil
 
@@ -94,7 +94,7 @@ def encoded(x_0: Tensor, max_size: int) -> list[str]:
         return [_data_uri("png", _png(image)) for image in to_pil(x_0)]
     images = x_0.shape[0]
     size = max_size if images == 1 else max(_EXACT_SIZE, max_size // 2 if images <= 4 else max_size // 4)
-    return [_data_uri("jpeg", to_jpeg(x, max_size=size)) for x in x_0]
+    return [_data_uri("jpeg", to_jpeg(x, size, quality)) for x in x_0]
 
 
 def _png(image: Any) -> bytes:

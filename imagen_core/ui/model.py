@@ -24,6 +24,7 @@ class BackgroundModel:
         self._load = load
         self._lock = threading.Lock()
         self._imagen: Imagen | None = None
+        self._failure: Exception | None = None
 
     @property
     def ready(self) -> bool:
@@ -34,8 +35,18 @@ class BackgroundModel:
         """The model, as soon as it is loaded. Raises what loading raised; the next call tries again."""
         with self._lock:
             if self._imagen is None:
-                self._imagen = self._load()
+                try:
+                    self._imagen = self._load()
+                except Exception as error:
+                    self._failure = error
+                    raise
+            self._failure = None
             return self._imagen
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why loading failed the last time, if it did."""
+        return self._failure
 
     def load_ahead(self) -> None:
         """Begin to load, and return. What goes wrong is told to the first who asks for the model."""

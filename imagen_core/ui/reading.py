@@ -17,8 +17,12 @@ def prompt_reader(model: BackgroundModel) -> Callable[[Any], dict[str, object]]:
         """The number of tokens, the part that is cut off, and the unknown words; or the problem; or {}."""
         try:
             text = Recipe(prompt=prompt).prompt
-            if not text or not model.ready:
-                return {"loading": True} if text else {}
+            if not text:
+                return {}
+            if model.failure:
+                return {"problem": sentence(model.failure)}
+            if not model.ready:
+                return {"loading": True}
             reading = model.get().tokens(text)
         except RecipeError as error:
             return {"problem": str(error)}

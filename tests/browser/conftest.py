@@ -10,11 +10,7 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from imagen_core.cascade import Run
-from imagen_core.imagen import Imagen
-from imagen_core.recipe import Recipe
-from tests.conftest import make_tiny_imagen
-from tests.ui_page import served
+from tests.ui_page import Recorded, recorded, served
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -26,23 +22,6 @@ ARGUMENTS = (
     "--no-first-run",
 )
 OpenPage = Callable[..., Page]
-
-
-class Recorded(Imagen):
-    """A model that remembers the runs it was asked for."""
-
-    runs: list[Run]
-
-    def stream(self, recipe: Recipe) -> Run:
-        run = super().stream(recipe)
-        self.runs.append(run)
-        return run
-
-
-def recorded() -> Recorded:
-    imagen = Recorded(make_tiny_imagen().cascade, Recipe())
-    imagen.runs = []
-    return imagen
 
 
 @pytest.fixture(scope="session")

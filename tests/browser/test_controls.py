@@ -13,9 +13,9 @@ from playwright.sync_api import expect
 
 from imagen_core.metadata import save_png
 from imagen_core.recipe import Recipe
-from tests.browser.conftest import OpenPage, recorded
+from tests.browser.conftest import OpenPage
 from tests.browser.test_run import begin, finished_picture, state
-from tests.ui_page import GRADIO_WARNING, served
+from tests.ui_page import GRADIO_WARNING, recorded, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
 

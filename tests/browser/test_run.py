@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 from imagen_core.imagen import Imagen
 from imagen_core.metadata import read_recipe
 from imagen_core.recipe import STAGES, Recipe
-from tests.browser.conftest import OpenPage, Recorded
-from tests.ui_page import GRADIO_WARNING
+from tests.browser.conftest import OpenPage
+from tests.ui_page import GRADIO_WARNING, Recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
 
@@ -110,6 +110,19 @@ def test_two_visitors_wait_for_each_other_and_do_not_mix(open_page: OpenPage) ->
     state(second, "finished")
     assert read_recipe(finished_picture(first)).prompt == "a first apple"
     assert read_recipe(finished_picture(second)).prompt == "a second apple"
+
+
+def test_stop_leaves_the_queue(open_page: OpenPage, imagen: Recorded) -> None:
+    first, second = open_page(), open_page()
+    begin(first, "a first apple", steps=250)
+    expect(first.locator(".lane[data-stage=base]")).to_have_attribute("data-state", "running")
+    runs = len(imagen.runs)
+    begin(second, "a second apple", steps=5)
+    second.click("#stop")
+    state(second, "stopped")
+    state(first, "finished")
+    second.wait_for_timeout(500)
+    assert len(imagen.runs) == runs
 
 
 def test_link_draws_the_same_picture_for_another_visitor(open_page: OpenPage) -> None:

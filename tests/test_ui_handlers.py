@@ -1,0 +1,151 @@
+"""What a visitor is told, without a browser."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import gradio as gr
+import pytest
+from gradio.components import Component
+
+from imagen_core.imagen import Imagen
+from imagen_core.metadata import read_recipe
+from imagen_core.recipe import Recipe
+from imagen_core.ui.form import Form
+from imagen_core.ui.handlers import Handlers, Outputs, file_name
+from imagen_core.ui.model import BackgroundModel
+from imagen_core.ui.reading import prompt_reader
+from imagen_core.ui.settings_panel import quick_settings, stage_settings
+from tests.ui_page import in_a_loop, recorded
+
+SMALL = Recipe(prompt="an apple", seed=7, last_stage="base").updated({"base": {"num_steps": 3}})
+Make = Callable[[Callable[[], Imagen]], Handlers]
+
+
+class Page:
+    """A form and what belongs to it, placed but not served."""
+
+    def __init__(self) -> None:
+        with gr.Blocks(analytics_enabled=False):
+            quick = quick_settings(Recipe())
+            controls: dict[str, Component] = {"prompt": gr.Textbox(), "model": gr.State("bundled")}
+            self.form = Form(controls | quick.controls | stage_settings(Recipe()), Recipe())
+            self.outputs = Outputs(gr.HTML(), quick.lock)
+
+    def handlers(self, load: Callable[[], Imagen], address: str = "") -> Handlers:
+        return Handlers(BackgroundModel(load), self.form, self.outputs, address)
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return in_a_loop(Page)
+
+
+def visitor(name: str = "someone") -> gr.Request:
+    return gr.Request(session_hash=name)
+
+
+def told(handlers: Handlers, page: Page, recipe: Recipe) -> list[dict[str, Any]]:
+    return list(handlers.draw(page.form.show(recipe), visitor()))
+
+
+def test_finished_pictures_are_files_with_their_own_recipe_and_link(page: Page, tiny_imagen: Imagen) -> None:
+    recipe = replace(SMALL, num_images=2, seed=2**32 - 1)
+    run = page.handlers(lambda: tiny_imagen, "https://huggingface.co/spaces/one/two").draw(
+        page.form.show(recipe), visitor()
+    )
+    last: dict[str, Any] = {}
+    for message in run:
+        last = message
+        if message["kind"] == "finished":
+            recipes = [read_recipe(Path(file["file"]["path"])) for file in message["files"]]
+            assert recipes == [recipe.for_image(0), recipe.for_image(1)]
+            assert [Recipe.from_link(file["link"]) for file in message["files"]] == recipes
+            assert {file["page"] for file in message["files"]} == {"https://huggingface.co/spaces/one/two"}
+    assert last["kind"] == "finished"
+    assert not any(Path(file["file"]["path"]).exists() for file in last["files"])  # gradio has its own copy by then
+
+
+def test_names_of_files_are_plain(tmp_path: Path) -> None:
+    assert file_name(Recipe(prompt="a Red apple, on/../a table!", seed=3)) == "a-red-apple-on-a-table-3.png"
+    assert file_name(Recipe(prompt="犬 🍎")) == "picture-0.png"
+    assert len(file_name(Recipe(prompt="a" * 1000))) < 70
+
+
+def test_model_that_cannot_be_loaded_is_told(page: Page, tmp_path: Path) -> None:
+    handlers = page.handlers(lambda: Imagen.from_pretrained(str(tmp_path)))
+    begun, note, failed = told(handlers, page, SMALL)
+    assert (begun["kind"], note["kind"], failed["kind"]) == ("begun", "note", "failed")
+    assert "manifest.json" in failed["text"]
+
+
+def test_full_disk_is_told_and_the_run_still_counts(
+    page: Page, tiny_imagen: Imagen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("imagen_core.ui.handlers.tempfile.TemporaryDirectory", no_space)
+    *before, failed = told(page.handlers(lambda: tiny_imagen), page, SMALL)
+    assert before[-1]["kind"] == "stage_done"
+    assert failed["text"] == "A file of the picture cannot be written or read: No space left on device."
+
+
+def test_unexpected_error_is_a_sentence_and_goes_to_the_log(page: Page, caplog: pytest.LogCaptureFixture) -> None:
+    def load() -> Imagen:
+        raise ZeroDivisionError("division by zero")
+
+    failed = told(page.handlers(load), page, SMALL)[-1]
+    assert failed["text"] == "Something is wrong in the program itself (ZeroDivisionError); its log tells where."
+    assert "division by zero" in caplog.text
+
+
+def test_stop_reaches_the_run_of_that_visitor(page: Page, tiny_imagen: Imagen) -> None:
+    handlers = page.handlers(lambda: tiny_imagen)
+    long = SMALL.updated({"base": {"num_steps": 250}})
+    mine: Iterator[dict[str, Any]] = handlers.draw(page.form.show(long), visitor("me"))
+    while next(mine)["kind"] != "step":
+        pass
+    handlers.stop(visitor("another"))
+    assert next(mine)["kind"] == "step"
+    stopping = threading.Thread(target=handlers.stop, args=[visitor("me")])
+    stopping.start()
+    stopping.join()
+    assert [message["kind"] for message in mine][-1] == "stopped"
+
+
+def test_closed_generator_closes_the_run(page: Page) -> None:
+    """A visitor who leaves: gradio closes the generator, and nothing may go on drawing."""
+    imagen = recorded()
+    run = page.handlers(lambda: imagen).draw(page.form.show(SMALL), visitor())
+    while next(run)["kind"] != "step":
+        pass
+    assert not imagen.runs[0].closed
+    run.close()  # type: ignore[attr-defined]
+    assert imagen.runs[0].closed
+
+
+@pytest.mark.parametrize("prompt", [None, 7, ["a"], "a\0b", "\ud800", "a" * 1_000_000])
+def test_reading_answers_whatever_it_is_asked(tiny_imagen: Imagen, prompt: object) -> None:
+    model = BackgroundModel(lambda: tiny_imagen)
+    model.get()
+    answer = prompt_reader(model)(prompt)
+    assert list(answer) == ["problem"]
+    assert str(answer["problem"]).startswith("prompt must ")
+    str(answer["problem"]).encode()
+
+
+def test_reading_waits_for_the_model_and_tells_when_it_never_comes(tmp_path: Path) -> None:
+    model = BackgroundModel(lambda: Imagen.from_pretrained(str(tmp_path)))
+    read = prompt_reader(model)
+    assert read("") == {}
+    assert read("an apple") == {"loading": True}
+    with pytest.raises(RuntimeError):
+        model.get()
+    assert "manifest.json" in str(read("an apple")["problem"])
