@@ -145,7 +145,8 @@ def test_a_run_ends_with_its_budget_and_tells_how_far_it_is(tmp_path: Path) -> N
     seconds = time.monotonic() - started
     assert [progress.update for progress in told] == list(range(1, len(told) + 1))
     assert [progress.images for progress in told] == [8 * progress.update for progress in told]
-    assert told[-2].elapsed < 0.5 <= told[-1].elapsed <= seconds
+    assert all(progress.elapsed < 0.5 for progress in told[:-1])
+    assert 0.5 <= told[-1].elapsed <= seconds
     assert told[-1].total_seconds == pytest.approx(told[-1].elapsed)
     assert all(progress.budget == 0.5 for progress in told)
 
@@ -285,10 +286,10 @@ def test_an_exported_stage_is_loaded_and_draws_what_was_trained(tmp_path: Path) 
 def test_every_runs_an_action_once_in_so_many_seconds() -> None:
     times: list[float] = []
     started = time.monotonic()
-    call = every(0.1, lambda: times.append(time.monotonic() - started))
-    while time.monotonic() - started < 0.35:
+    call = every(0.05, lambda: times.append(time.monotonic() - started))
+    call()
+    assert times == [] or started + 0.05 <= time.monotonic()  # not at once
+    while len(times) < 3:
         call()
-        time.sleep(0.002)
-    assert 1 <= len(times) <= 3
-    assert times[0] >= 0.1
-    assert all(later - earlier >= 0.1 for earlier, later in pairwise(times))
+    assert times[0] >= 0.05
+    assert all(later - earlier >= 0.05 for earlier, later in pairwise(times))

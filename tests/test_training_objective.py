@@ -125,7 +125,7 @@ def test_timesteps_are_stratified_and_shuffled() -> None:
 
 @pytest.mark.parametrize("noisy", [1.0, 0.6])
 def test_more_timesteps_are_noisy_where_the_power_is_below_one(noisy: float) -> None:
-    """The timestep is 1000 u^noisy, so the share below t is (t / 1000)^(1 / noisy); stratified, nearly to the number."""
+    """Timesteps are 1000 u^noisy, so the share below t is (t / 1000)^(1 / noisy); as they are stratified, exactly."""
     torch.manual_seed(0)
     t = timesteps(2000, noisy)
     assert t.dtype == torch.int64
