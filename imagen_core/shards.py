@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
@@ -52,7 +53,7 @@ def save_shards(tensors: Mapping[str, Tensor], folder: Path, name: str, config: 
     paths = []
     for number, shard in enumerate(shards, start=1):
         path = folder / f"{name}-{number:05}-of-{len(shards):05}.safetensors"
-        save_file(shard, temporary := path.with_suffix(".part"), metadata={"config": json.dumps(config)})
+        save_file(shard, temporary := folder / f".{path.name}.part", metadata={"config": json.dumps(config)})
         temporary.replace(path)
         paths.append(path)
     for old in set(folder.glob(f"{name}-*-of-*.safetensors")) - set(paths):
@@ -60,16 +61,25 @@ def save_shards(tensors: Mapping[str, Tensor], folder: Path, name: str, config: 
     return paths
 
 
-def write_manifest(folder: Path) -> None:
-    """Write the size and SHA-256 of every file of a model folder."""
-    files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        for path in sorted(folder.iterdir())
-        if path.is_file() and path.name != MANIFEST and not path.name.startswith(".")
-    }
-    temporary = folder / f".{MANIFEST}.part"
-    temporary.write_text(json.dumps({"format": 1, "files": files}, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(folder / MANIFEST)
+def write_manifest(folder: Path, changed: Iterable[Path] | None = None) -> None:
+    """Write the size and SHA-256 of every file of a model folder, or renew them for the `changed` ones alone.
+
+    Entries of files that are gone are dropped. Several processes may do this at the same time.
+    """
+    with FileLock(folder / ".lock"):
+        present = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+        renewed = present if changed is None or not (folder / MANIFEST).exists() else list(changed)
+        files = {} if renewed is present else read_manifest(folder)
+        for path in renewed:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            files[path.name] = {"bytes": path.stat().st_size, "sha256": digest}
+        names = {path.name for path in present} - {MANIFEST}
+        text = json.dumps(
+            {"format": 1, "files": {name: files[name] for name in sorted(names & files.keys())}}, indent=1
+        )
+        temporary = folder / f".{MANIFEST}.part"
+        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.replace(folder / MANIFEST)
 
 
 def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:

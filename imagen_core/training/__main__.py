@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from imagen_core.checkpoints import bundled_folder, load_text_encoder
+from imagen_core.checkpoints import CheckpointError, bundled_folder, load_text_encoder
+from imagen_core.imagen import Imagen
 from imagen_core.shards import read_manifest, save_shards, write_manifest
 from imagen_core.text_encoder import TextEncoder
 from imagen_core.training.config import CONFIGS
 from imagen_core.training.corpus import Corpus, load_shard
 from imagen_core.training.loop import Trainer, every
+from imagen_core.training.sheet import PROMPTS, draw
 from imagen_core.training.sprites import cache_folder, render_all
 
 SHARES = {"base": 0.7, "sr256": 0.2, "sr1024": 0.1}
@@ -44,8 +48,7 @@ def export(trainer: Trainer, folder: Path) -> None:
     }
     tensors = {name: value.half() for name, value in trainer.averaged().items()}
     tensors["alphas_cumprod"] = trainer.schedule.alphas_cumprod
-    save_shards(tensors, folder, config.stage, header)
-    write_manifest(folder)
+    write_manifest(folder, save_shards(tensors, folder, config.stage, header))
 
 
 def train(stage: str, arguments: argparse.Namespace, minutes: float | None) -> None:
@@ -55,7 +58,12 @@ def train(stage: str, arguments: argparse.Namespace, minutes: float | None) -> N
     for done, total, path in render_all():
         if done == total or not path.exists():
             print(f"{done} of {total} sprites", flush=True)
-    trainer = Trainer(config, folder / "training" / f"{stage}.safetensors")
+    trainer = Trainer(config, folder / "training" / f"{stage}.safetensors", torch.device(arguments.device))
+    if minutes is None and trainer.progress.budget <= 0:
+        raise ValueError(f"give --minutes: {stage} has no earlier run whose budget could be used up.")
+    if minutes is None and trainer.progress.elapsed >= trainer.progress.budget:
+        print(f"{stage}: its budget is used up; give --minutes for another one.", flush=True)
+        return
     encoder: list[TextEncoder] = []
 
     def lazily() -> TextEncoder:
@@ -83,30 +91,83 @@ def train(stage: str, arguments: argparse.Namespace, minutes: float | None) -> N
 
     seen: list[float] = [trainer.progress.images, time.monotonic()]
     shown, kept = every(10, report), every(120, keep)
+    begun = trainer.progress.update
     try:
         for _ in trainer.run(corpus, minutes):
+            if minutes is not None and trainer.progress.update == begun + 1:
+                trainer.save()
+                start(stage, folder / "training" / "plan.json")
             shown()
             kept()
     finally:
-        report()
-        keep()
+        if trainer.progress.update > begun:  # never a network that was not trained over one that was
+            report()
+            keep()
+    sheet = folder / "training" / f"{stage}-{trainer.progress.images}.png"
+    draw_sheet(arguments.output, stage, sheet)
 
 
-def main() -> None:
-    """Read the command line and train."""
+def draw_sheet(model: Path, stage: str, path: Path) -> None:
+    """Samples of the fixed prompts up to `stage`, where the model folder is complete so far."""
+    try:
+        imagen = Imagen.from_pretrained(str(model))
+    except CheckpointError as error:
+        print(f"no sheet of samples yet: {error}", flush=True)
+        return
+    draw(imagen, PROMPTS, stage).save(path)
+    print(f"samples: {path}", flush=True)
+
+
+def plan(stages: Sequence[str], minutes: float | None, path: Path) -> list[tuple[str, float | None]]:
+    """Which stages to train for how long; None goes on with a stage's own budget.
+
+    A new plan is written to `path`, from which `start` strikes a stage out, so that an interrupted run of several
+    stages goes on with what is left.
+
+    Raises:
+        ValueError: a budget that is not above 0.
+    """
+    if minutes is not None:
+        if not minutes > 0:
+            raise ValueError(f"--minutes is {minutes:g}, it must be above 0.")
+        total = sum(SHARES[stage] for stage in stages)
+        waiting = {stage: minutes * SHARES[stage] / total for stage in stages}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(waiting), encoding="utf-8")
+    waiting = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return [(stage, waiting.get(stage)) for stage in stages]
+
+
+def start(stage: str, path: Path) -> None:
+    """Strike a stage out of the plan: its budget is now in its own state."""
+    waiting = json.loads(path.read_text(encoding="utf-8"))
+    waiting.pop(stage, None)
+    path.write_text(json.dumps(waiting), encoding="utf-8")
+
+
+def main() -> int:
+    """Read the command line and train; 1 with a sentence where that cannot be done."""
     parser = argparse.ArgumentParser(prog="python -m imagen_core.training", description=__doc__.splitlines()[0])
     parser.add_argument("stage", choices=[*CONFIGS, "all"])
     parser.add_argument("--minutes", type=float, help="wall-clock budget; without it the kept state's is used up")
     parser.add_argument("--shards", type=int, default=4, help="shards of training pictures (default 4)")
     parser.add_argument("--threads", type=int, default=0, help="processor threads (default: torch's choice)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="as torch writes it")
     parser.add_argument("--output", type=Path, default=bundled_folder(), help="model folder to export to")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    for stage in CONFIGS if arguments.stage == "all" else [arguments.stage]:
-        share = SHARES[stage] if arguments.stage == "all" else 1.0
-        train(stage, arguments, arguments.minutes * share if arguments.minutes else None)
+    path = cache_folder() / "training" / "plan.json"
+    try:
+        for stage, minutes in plan(
+            list(CONFIGS) if arguments.stage == "all" else [arguments.stage], arguments.minutes, path
+        ):
+            train(stage, arguments, minutes)
+    except (ValueError, RuntimeError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,8 +6,10 @@ Scene number k is drawn from the seed k, so a shard is the same wherever it is m
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -39,6 +41,14 @@ def picture(scene: Scene, config: StageConfig, rng: random.Random) -> Tensor:
     return render(scene, config.size)
 
 
+@lru_cache(maxsize=1)
+def scenes_digest() -> str:
+    """Changes with whatever decides what scenes look like and how captions say it, so that no old shard is reused."""
+    names = ("concepts.csv", "scenes.py", "backgrounds.py", "colours.py", "sprites.py", "corpus.py")
+    content = b"".join((Path(__file__).parent / name).read_bytes() for name in names)
+    return hashlib.blake2b(content, digest_size=4).hexdigest()
+
+
 def make_shard(
     config: StageConfig, index: int, encoder: TextEncoder, progress: Callable[[str], None]
 ) -> dict[str, Tensor]:
@@ -66,7 +76,7 @@ def make_shard(
 
 def load_shard(config: StageConfig, index: int, folder: Path, encoder: Callable[[], TextEncoder]) -> dict[str, Tensor]:
     """The shard from the cache folder, made there first where it is missing."""
-    path = folder / f"{config.stage}-{config.pixels}-{index:03}.safetensors"
+    path = folder / f"{config.stage}-{config.pixels}-{scenes_digest()}-{index:03}.safetensors"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         shard = make_shard(config, index, encoder(), lambda line: print(line, flush=True))

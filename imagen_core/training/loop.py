@@ -43,7 +43,7 @@ def learning_rate_share(progress: Progress, update_in_run: int, warm_up: int) ->
 class Trainer:
     """One stage in training: network, optimiser, progress, and the file that keeps them."""
 
-    def __init__(self, config: StageConfig, state: Path) -> None:
+    def __init__(self, config: StageConfig, state: Path, device: torch.device | None = None) -> None:
         """Begin anew, or with what the file `state` keeps.
 
         Raises:
@@ -53,7 +53,8 @@ class Trainer:
         self.schedule = cosine_schedule()
         torch.manual_seed(0)
         self.unet = UNet(config.unet)
-        self.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.device = device or torch.device("cpu")
+        self.unet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = Optimiser(self.unet, config.learning_rate)
         self.progress = Progress()
         self._path = state
@@ -97,7 +98,7 @@ class Trainer:
         if progress.budget <= 0:
             raise ValueError("give --minutes: there is no earlier run whose budget could be used up.")
         if progress.update == 0:
-            self.unet.text_adapter.standardise(corpus.states())
+            self.unet.text_adapter.standardise(corpus.states().to(self.device))
             self.optimiser.restart_average()
         generator = torch.Generator().manual_seed(progress.update)
         torch.manual_seed(progress.update)
@@ -105,7 +106,7 @@ class Trainer:
         self.unet.train()
         while progress.elapsed < progress.budget:
             started = time.monotonic()
-            batch = corpus.batch(self.config.batch, generator)
+            batch = corpus.batch(self.config.batch, generator).to(self.device)
             value = loss(self.unet, batch, self.config, self.schedule)
             number = float(value.detach())
             if not math.isfinite(number):

@@ -27,6 +27,10 @@ class Batch:
     states: Tensor
     mask: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        return Batch(self.pictures.to(device), self.states.to(device), self.mask.to(device))
+
 
 def weight(log_snr: Tensor, prediction: str, snr_cap: float) -> Tensor:
     """Weight of the squared error of the network's prediction, from log-SNR (n,): (n,)."""

@@ -18,7 +18,7 @@ from imagen_core.training.backgrounds import BACKGROUNDS, PLAIN, paint
 from imagen_core.training.colours import COLOURS, recolour
 from imagen_core.training.sprites import Concept, concepts, sprite
 
-STYLES: tuple[str, ...] = ("flat",)  # of ICON_SETS; fewer styles, fewer shapes to learn in the time that there was
+STYLES: tuple[str, ...] = ("flat",)  # those of ICON_SETS that scenes are made of
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 RELATIONS = {"left": "to the left of", "right": "to the right of", "above": "above", "below": "below"}
 HELD_OUT_SHARE = 10  # one in so many combinations is never trained on
