@@ -26,7 +26,7 @@ from imagen_core.sampler import sample
 from imagen_core.schedulers import NoiseSchedule, build_scheduler
 from imagen_core.text_encoder import TextEncoder
 
-KEPT_BYTES = 256_000_000
+KEPT_BYTES = 256_000_000  # more than the largest recipe needs, 16 images at 1024 pixels with the stages before
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,12 @@ class Cascade:
                 seconds = time.monotonic() - started
                 yield Preview(name, step.index + 1, num_steps, x_0, step.x_t, step.stats, seconds)
         except FloatingPointError as error:
-            raise StageError(
-                name, f"{error}. The stages before it are good; another seed or guidance may help."
-            ) from error
-        except (MemoryError, torch.OutOfMemoryError) as error:
+            advice = "another seed or guidance may help."
+            kept = f"Another{advice[7:]}" if before is None else f"The stages before it are good; {advice}"
+            raise StageError(name, f"{error}. {kept}") from error
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
             raise StageError(
                 name, "there is not enough memory; ask for fewer images or an earlier last stage."
             ) from error
@@ -175,3 +177,8 @@ class Cascade:
             self._kept[key] = images
             while sum(kept.nbytes for kept in self._kept.values()) > KEPT_BYTES:
                 self._kept.popitem(last=False)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; on a processor torch says so in a plain RuntimeError."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -16,9 +16,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from imagen_core.cascade import Cascade, Stage
+from imagen_core.denoiser import PREDICTIONS
 from imagen_core.models.precision import working_format
 from imagen_core.models.unet import UNet, UNetConfig
-from imagen_core.recipe import STAGES
+from imagen_core.recipe import SIZES, STAGES
 from imagen_core.schedulers import NoiseSchedule
 from imagen_core.shards import CheckpointError, load_shards, read_file, read_manifest
 from imagen_core.text_encoder import TextEncoder
@@ -51,16 +52,18 @@ def load_text_encoder(folder: Path, manifest: Mapping[str, Mapping[str, Any]]) -
     from transformers import T5Config, T5EncoderModel
 
     tensors, config = load_shards(folder, "text_encoder", manifest)
-    weights = dequantise(tensors)
-    weights["encoder.embed_tokens.weight"] = weights["shared.weight"]  # T5 holds this one tensor under two names
-    with torch.device("meta"):
-        model = T5EncoderModel(T5Config(**config))
+    text = read_file(folder, "tokenizer.json", manifest)
     try:
+        weights = dequantise(tensors)
+        weights["encoder.embed_tokens.weight"] = weights["shared.weight"]  # T5 holds this one tensor under two names
+        with torch.device("meta"):
+            model = T5EncoderModel(T5Config(**config))
         model.load_state_dict(weights, assign=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"{folder} holds a text encoder of another shape than it says.") from error
-    tokenizer = Tokenizer.from_str(read_file(folder, "tokenizer.json", manifest).decode())
-    return TextEncoder(model, tokenizer)
+        return TextEncoder(model, Tokenizer.from_str(text.decode()))
+    except Exception as error:  # tokenizers raises Exception itself
+        raise CheckpointError(
+            f"{folder} holds no text encoder that this program knows: {_first_line(error)}"
+        ) from error
 
 
 def load_stage(folder: Path, name: str, manifest: Mapping[str, Mapping[str, Any]]) -> Stage:
@@ -76,11 +79,21 @@ def load_stage(folder: Path, name: str, manifest: Mapping[str, Mapping[str, Any]
         with torch.device("meta"):
             unet = UNet(UNetConfig.from_dict(config["unet"]))
         unet.load_state_dict({key: value.float() for key, value in tensors.items()}, assign=True)
+        if config["prediction"] not in PREDICTIONS or config["size"] != SIZES[name]:
+            raise ValueError(f"it predicts {config['prediction']!r} at {config['size']!r} pixels.")
+        if unet.config.low_res != (name != "base"):
+            raise ValueError("a super-resolution stage takes a low-resolution image, and base takes none.")
         unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return Stage(name, config["size"], unet, noise_schedule, config["prediction"])
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]  # of tensors that do not fit, torch writes a line for each
-        raise CheckpointError(f"{folder} holds no {name} stage that this program knows: {reason}") from error
+        raise CheckpointError(
+            f"{folder} holds no {name} stage that this program knows: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """Of tensors that do not fit, torch writes a line for each."""
+    return str(error).partition("\n")[0]
 
 
 def load(folder: Path, device: torch.device) -> Cascade:

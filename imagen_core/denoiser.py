@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from imagen_core.schedulers import NoiseSchedule
 from imagen_core.thresholding import Thresholding, threshold
 
 Prediction: TypeAlias = Literal["epsilon", "v", "x_0"]
+PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
 
 
 class Unet(Protocol):

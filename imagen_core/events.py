@@ -5,8 +5,8 @@
     PromptEncoded, then per stage: StageStarted, Preview ..., StageFinished
 
 and the page, the command line and the tests are consumers of nothing else. Tensors are shaped (n, 3, height, width)
-with n the number of images, float32, nominal range [-1, 1]. They belong to the consumer: the sampler never writes to
-a tensor that it has handed out.
+with n the number of images, float32, nominal range [-1, 1]. Nothing is written to a tensor once it was handed out; a
+consumer must not write to it either, because the next stage and the next run may read it.
 """
 
 from __future__ import annotations

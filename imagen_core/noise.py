@@ -29,7 +29,7 @@ def generator(seed: int, image: int, stage: str, purpose: Purpose, step: int = 0
     """
     key = f"{(seed + image) % 2**32} {stage} {purpose} {step}".encode()
     digest = blake2b(key, digest_size=8, person=b"imagen noise 1").digest()
-    return Generator().manual_seed(int.from_bytes(digest, "little") >> 1)  # 63 bits: manual_seed takes an int64
+    return Generator().manual_seed(int.from_bytes(digest[:4], "little"))  # 32 bits: a CPU generator uses no more
 
 
 def gaussian_noise(seed: int, image: int, stage: str, purpose: Purpose, shape: tuple[int, ...]) -> Tensor:

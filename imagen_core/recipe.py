@@ -30,6 +30,7 @@ from imagen_core.validation import Choice, Name, RecipeError, Rule, Whole, shown
 __all__ = (
     "MAX_COST",
     "MAX_JSON_LENGTH",
+    "MAX_PIXELS",
     "RULES",
     "SCHEDULERS",
     "SIZES",
@@ -44,6 +45,7 @@ __all__ = (
 
 VERSION = 1
 MAX_JSON_LENGTH = 100_000  # characters; five prompts of 1,000 escaped emoji fit
+MAX_PIXELS = 16 * 1024**2  # of all images of the last stage together: what their tensors may take of the memory
 MAX_COST = 20_000  # of a whole recipe: images x steps x weight, summed over its stages
 _COST_WEIGHT: Mapping[str, int] = MappingProxyType({"base": 1, "sr256": 1, "sr1024": 4})
 
@@ -75,9 +77,10 @@ class Recipe:
     """What a user chose for a picture, or for `num_images` pictures of which image i has the seed seed + i.
 
     prompt, negative_prompt: at most 1,000 characters, kept in Unicode's form NFC.
-    seed: 0 to 2**32 - 1. num_images: 1 to 64. model: the name of a preset. last_stage: where the cascade ends.
+    seed: 0 to 2**32 - 1. num_images: 1 to 64, at 1024 pixels to 16.
+    model: the name of a preset. last_stage: where the cascade ends.
 
-    Raises `RecipeError`, also where the whole would cost more than `MAX_COST`.
+    Raises `RecipeError`, also where the whole would cost more than `MAX_COST` or hold more than `MAX_PIXELS`.
     """
 
     prompt: str = ""
@@ -97,12 +100,24 @@ class Recipe:
                 raise RecipeError(name, f"must be a StageRecipe, not {shown(getattr(self, name))}")
         if self.base.aug_level != 0:
             raise RecipeError("base.aug_level", f"must be 0, for base enlarges no image, not {self.base.aug_level:g}")
-        costs = {name: self.num_images * self.stage(name).num_steps * _COST_WEIGHT[name] for name in self.stages()}
-        if sum(costs.values()) > MAX_COST:
+        size = SIZES[self.last_stage]
+        if self.num_images * size**2 > MAX_PIXELS:
+            allowed = f"must be at most {MAX_PIXELS // size**2} at {size} pixels"
+            raise RecipeError(
+                "num_images", f"{allowed}, not {self.num_images}: lower it, or choose an earlier last_stage"
+            )
+        if self.cost > MAX_COST:
+            costs = {name: self.stage(name).num_steps * _COST_WEIGHT[name] for name in self.stages()}
             most = max(costs, key=lambda name: costs[name])
             lower = f"lower it, or {most}.num_steps of {self.stage(most).num_steps}"
-            cost = f"costs {sum(costs.values()):,} steps of work where {MAX_COST:,} are allowed"
+            cost = f"costs {self.cost:,} steps of work where {MAX_COST:,} are allowed"
             raise RecipeError("num_images", f"of {self.num_images} {cost}: {lower}")
+
+    @property
+    def cost(self) -> int:
+        """Steps of work for all images: a step at 1024 pixels counts as 4."""
+        steps = sum(self.stage(name).num_steps * _COST_WEIGHT[name] for name in self.stages())
+        return self.num_images * steps
 
     def stages(self) -> tuple[str, ...]:
         """The names of the stages that run, in their order."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -182,6 +183,8 @@ class Scheduler:
         self.timesteps = timesteps
         self._scheduler: Any = scheduler
         self._stochastic = entry.stochastic
+        # DEIS calls NumPy functions on tensors, and NumPy warns torch of a change to come.
+        self._quiet = _without_numpy_warning if name == "deis" else nullcontext
         # Euler alone works on x_t / alpha_t = x_0 + sigma epsilon.
         self._scales: list[float] | None = None
         if name == "euler":
@@ -209,11 +212,16 @@ class Scheduler:
             return x_0
         options = {"generator": generators} if self._stochastic else {}
         timestep = self._scheduler.timesteps[step]
-        with warnings.catch_warnings():
-            # DEIS calls NumPy functions on tensors, and NumPy warns torch of a change to come.
-            warnings.filterwarnings("ignore", "__array_wrap__", DeprecationWarning)
+        with self._quiet():
             following: Tensor = self._scheduler.step(x_0, timestep, sample, return_dict=False, **options)[0]
         return following
+
+
+@contextmanager
+def _without_numpy_warning() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array_wrap__", DeprecationWarning)
+        yield
 
 
 def build_scheduler(name: str, spacing: str, num_steps: int, noise_schedule: NoiseSchedule) -> Scheduler:

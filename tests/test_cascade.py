@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from imagen_core.cascade import KEPT_BYTES
 from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageFinished, StageStarted
-from imagen_core.images import to_pil
 from imagen_core.imagen import Imagen
-from imagen_core.recipe import SIZES, Recipe
+from imagen_core.images import to_pil
+from imagen_core.recipe import MAX_PIXELS, SIZES, Recipe
 
 FAST = {"base": {"num_steps": 4}, "sr256": {"num_steps": 3}, "sr1024": {"num_steps": 2}}
 
@@ -203,6 +204,39 @@ def test_nan_in_a_stage_names_it_and_keeps_the_pictures_before(tiny_imagen: Imag
     with pytest.raises(StageError):
         told.extend(again)
     assert "base" not in drawn_again(told)
+
+
+def test_nan_in_the_first_stage_speaks_of_no_stage_before(tiny_imagen: Imagen) -> None:
+    with torch.no_grad():
+        next(tiny_imagen.cascade.stages["base"].unet.parameters()).fill_(torch.nan)
+    with pytest.raises(StageError) as raised:
+        list(tiny_imagen.stream(fast()))
+    message = "base: step 1 of 4: the prediction at timestep 999 is not finite. Another seed or guidance may help."
+    assert str(raised.value) == message
+
+
+def test_memory_that_runs_out_is_told_in_a_sentence(tiny_imagen: Imagen) -> None:
+    """A real allocation that fails; torch reports it on a processor as a plain RuntimeError."""
+    tiny_imagen.cascade.stages["sr256"].unet.stem.register_forward_pre_hook(lambda *_: torch.empty(2**52))
+    with pytest.raises(StageError) as raised:
+        list(tiny_imagen.stream(fast()))
+    expected = "sr256: there is not enough memory; ask for fewer images or an earlier last stage."
+    assert str(raised.value) == expected
+
+
+def test_another_runtime_error_is_not_hidden(tiny_imagen: Imagen) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    tiny_imagen.cascade.stages["base"].unet.stem.register_forward_pre_hook(broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        list(tiny_imagen.stream(fast()))
+
+
+def test_the_largest_recipe_is_kept_whole() -> None:
+    """Else a change of its last stage would run the stages before it again."""
+    largest = sum(MAX_PIXELS // SIZES["sr1024"] ** 2 * 3 * size**2 * 4 for size in SIZES.values())
+    assert largest <= KEPT_BYTES
 
 
 def test_kept_images_stay_below_their_limit(tiny_imagen: Imagen, monkeypatch: pytest.MonkeyPatch) -> None:

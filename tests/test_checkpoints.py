@@ -136,6 +136,8 @@ def test_a_pickle_is_not_opened(folder: Path, tmp_path: Path) -> None:
     [
         ("unet", {"patch": 4}, "the U-Net's configuration is incomplete"),
         ("unet", {**TINY_UNETS["base"].to_dict(), "depth": 3}, "the U-Net's configuration has unknown keys: depth."),
+        ("prediction", "score", "it predicts 'score' at 64 pixels."),
+        ("size", 128, "it predicts 'x_0' at 128 pixels."),
         ("unet", TINY_UNETS["sr256"].to_dict(), "Error(s) in loading state_dict for UNet"),
     ],
 )
@@ -146,6 +148,30 @@ def test_a_configuration_that_does_not_fit(folder: Path, key: str, value: object
     message = refusal(folder)
     assert message.startswith("FOLDER holds no base stage that this program knows: ")
     assert reason in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("tokenizer.json", b"{}"), ("tokenizer.json", b"\xff"), ("text_encoder", b"")]
+)
+def test_a_text_encoder_that_is_none(folder: Path, name: str, content: bytes) -> None:
+    if name == "tokenizer.json":
+        (folder / name).write_bytes(content)
+    else:
+        save_shards({"norm": torch.ones(3)}, folder, name, {"vocab_size": 5})
+    write_manifest(folder)
+    assert refusal(folder).startswith("FOLDER holds no text encoder that this program knows: ")
+
+
+def test_two_writers_of_a_manifest_keep_each_other_s_entries(tmp_path: Path) -> None:
+    first = save_shards({"a": torch.zeros(2)}, tmp_path, "first", {})
+    write_manifest(tmp_path, first)
+    second = save_shards({"b": torch.zeros(2)}, tmp_path, "second", {})
+    changed = tmp_path / first[0].name
+    changed.write_bytes(changed.read_bytes() + b" ")  # by the first writer, who has not told it yet
+    write_manifest(tmp_path, second)
+    assert load_shards(tmp_path, "second", read_manifest(tmp_path))[0].keys() == {"b"}
+    with pytest.raises(CheckpointError, match="bytes, not"):
+        load_shards(tmp_path, "first", read_manifest(tmp_path))
 
 
 def test_shards_stay_below_their_size_and_come_back_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

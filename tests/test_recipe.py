@@ -350,8 +350,12 @@ def test_json_is_a_versioned_object_of_every_value() -> None:
             "model must be a name of at most 64 letters, digits, dots, hyphens and underscores, not '../../etc'.",
         ),
         (
-            {"num_images": 64, "sr1024": {"num_steps": 250}},
-            "num_images of 64 costs 65,536 steps of work where 20,000 are allowed: "
+            {"num_images": 17},
+            "num_images must be at most 16 at 1024 pixels, not 17: lower it, or choose an earlier last_stage.",
+        ),
+        (
+            {"num_images": 16, "base": {"num_steps": 250}, "sr1024": {"num_steps": 250}},
+            "num_images of 16 costs 20,128 steps of work where 20,000 are allowed: "
             "lower it, or sr1024.num_steps of 250.",
         ),
         (

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from imagen_core.recipe import Recipe, RecipeError
-from imagen_core.ui.opening import REPLAY_COST, recipe_in_address, work
+from imagen_core.ui.opening import REPLAY_COST, recipe_in_address
 
 
 def test_link_in_the_address_is_the_recipe() -> None:
@@ -38,6 +38,6 @@ def test_broken_links_are_refused(query: list[tuple[str, str]], problem: str) ->
 
 
 def test_only_short_runs_begin_by_themselves() -> None:
-    assert work(Recipe()) <= REPLAY_COST
-    assert work(Recipe(num_images=64)) > REPLAY_COST
-    assert work(Recipe(last_stage="base")) == Recipe().base.num_steps
+    assert Recipe().cost <= REPLAY_COST
+    assert Recipe(num_images=16).cost > REPLAY_COST
+    assert Recipe(last_stage="base").cost == Recipe().base.num_steps

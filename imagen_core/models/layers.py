@@ -66,7 +66,7 @@ class ResNetBlock(nn.Module):
 
 
 def _heads(x: Tensor) -> Tensor:
-    """(n, tokens, c) to (n, heads, tokens, HEAD_WIDTH)."""
+    """(n, tokens, c) to (n, heads, tokens, c / heads), with one head for every HEAD_WIDTH channels, at least one."""
     n, tokens, width = x.shape
     return x.reshape(n, tokens, max(1, width // HEAD_WIDTH), -1).transpose(1, 2)
 

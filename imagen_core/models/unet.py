@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imagen_core.models.layers import (
+    HEAD_WIDTH,
     SKIP_SCALE,
     PixelNorm,
     ResNetBlock,
@@ -57,6 +58,8 @@ class UNetConfig:
         sizes = (self.patch, *self.widths, *self.blocks, self.t5_width, self.text_width, self.embedding)
         if not all(type(size) is int and size >= 1 for size in sizes):
             raise ValueError("patch, widths, blocks, t5_width, text_width and embedding must be whole numbers above 0.")
+        if self.text_width % TextPooling.HEADS or any(width % max(1, width // HEAD_WIDTH) for width in self.widths):
+            raise ValueError("text_width or one of the widths cannot be shared out among the heads.")
         if unknown := set(self.attention) - set(ATTENTIONS):
             raise ValueError(f"attention must be one of {', '.join(ATTENTIONS)}, not {', '.join(sorted(unknown))}.")
 

@@ -19,7 +19,7 @@ from imagen_core.ui.errors import sentence
 from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Message, Messages
 from imagen_core.ui.model import BackgroundModel
-from imagen_core.ui.opening import REPLAY_COST, recipe_in_address, work
+from imagen_core.ui.opening import REPLAY_COST, recipe_in_address
 from imagen_core.ui.visits import Visits
 
 if TYPE_CHECKING:
@@ -91,9 +91,8 @@ class Handlers:
             return self._say("refused", text=f"This link cannot be opened: {error}")
         if recipe is None:
             return {self._outputs.view: gr.skip()}
-        cost = work(recipe)
-        replay = cost <= REPLAY_COST
-        text = "Opened a link." if replay else f"Opened a link to a long run ({cost:,} steps): press Generate to begin."
+        replay = recipe.cost <= REPLAY_COST
+        text = "Opened a link." if replay else f"Opened a link to a long run ({recipe.cost:,} steps): press Generate to begin."
         return self._shown(recipe) | self._say("opened", text=text, replay=replay)
 
     def open_picture(self, path: str | None) -> dict[Component, object]:

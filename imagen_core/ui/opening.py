@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlencode
 
-from imagen_core.recipe import SIZES, Recipe
+from imagen_core.recipe import Recipe
 
 # Steps of work that a link begins by itself: some ten seconds on two cores. Longer ones wait for a click.
 REPLAY_COST = 250
@@ -18,9 +18,3 @@ def recipe_in_address(query: Iterable[tuple[str, str]]) -> Recipe | None:
     """The recipe in the decoded names and texts of an address, or None. Raises `RecipeError`."""
     ours = [(name, text) for name, text in query if name not in _FOREIGN and not name.startswith(_FOREIGN_STARTS)]
     return Recipe.from_link(urlencode(ours, errors="surrogatepass")) if ours else None
-
-
-def work(recipe: Recipe) -> int:
-    """Steps of work, those at 1024 pixels counted four times."""
-    weights = {stage: 4 if size == 1024 else 1 for stage, size in SIZES.items()}
-    return sum(recipe.num_images * recipe.stage(stage).num_steps * weights[stage] for stage in recipe.stages())
