@@ -5,20 +5,20 @@ import os
 import sys
 from pathlib import Path
 
+from imagen_core.presets import LOCAL, PRESETS
+from imagen_core.recipe import Recipe
+
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported, which asks an outside host otherwise
 
 
-def main() -> int:
-    """Read the flags and serve until interrupted; 1 where the port is taken."""
-    parser = argparse.ArgumentParser(description="Imagen in a browser: type a prompt, watch it being drawn.")
+def main() -> int | str:
+    """Read the flags and serve until interrupted; return a sentence where the port is taken."""
+    parser = argparse.ArgumentParser(description="Imagen in a browser.")
     parser.add_argument("--host", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, help="port to listen on (default: the first free one from 7860)")
     parser.add_argument("--share", action="store_true", help="make a public address through gradio's tunnel")
     parser.add_argument("--model", default="bundled", help="name of a preset, or a folder with weights")
     flags = parser.parse_args()
-
-    from imagen_core.presets import LOCAL, PRESETS
-    from imagen_core.recipe import Recipe
 
     if flags.model not in PRESETS and not Path(flags.model).is_dir():
         parser.error(f"--model {flags.model!r} is neither a folder nor one of: {', '.join(PRESETS)}.")
@@ -31,8 +31,7 @@ def main() -> int:
     try:
         launch(demo, Place(flags.host, flags.port, flags.share))
     except OSError:
-        print(f"Port {flags.port or 7860} cannot be used: choose another one with --port.", file=sys.stderr)
-        return 1
+        return f"Port {flags.port or 7860} cannot be used: choose another one with --port."
     return 0
 
 

@@ -60,6 +60,7 @@ def test_what_is_shown_is_read_again(form: Form) -> None:
         ("base.num_steps", 0, "base.num_steps must be a whole number from 1 to 250, not 0."),
         ("base.guidance_scale", math.nan, "base.guidance_scale must be a number from 0 to 30, not nan."),
         ("sr256.scheduler", ["ddim"], "not a list."),
+        ("sr256.seed", "1.5", "sr256.seed must be a whole number from 0 to 4294967295, not '1.5'."),
         ("prompt", "a\0b", "prompt must not hold a control character (U+0000, character 2)."),
     ],
 )

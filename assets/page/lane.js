@@ -8,7 +8,6 @@ class Lane {
     this.part(".size").textContent = `${stage.size} × ${stage.size}`;
     this.part(".stage-name").textContent = stage.name;
     this.part(".purpose").textContent = stage.purpose;
-    this.part(".hint").textContent = stage.hint;
     this.part(".bar").setAttribute("aria-label", `Progress at ${stage.size} pixels`);
     this.canvas = this.part(".picture canvas");
     this.film = new Filmstrip(this.part(".filmstrip"), `Steps at ${stage.size} pixels`, (at) => this.seek(at));
@@ -114,6 +113,7 @@ class Lane {
     if (!final.hidden && final.getAttribute("src") !== file.address) final.src = file.address;
     if (!final.hidden) final.alt = `The finished picture, ${this.stage.size} pixels wide`;
     this.part(".hint").hidden = Boolean(frame);
+    this.part(".hint").textContent = this.state === "skipped" ? "The run ended at a smaller size" : this.stage.hint;
     if (!frame) {
       if (this.painted !== "noise") paintNoise(this.canvas, Math.min(this.stage.size, 256));
       this.painted = "noise";
@@ -178,6 +178,7 @@ class Lane {
       stopped: "stopped",
       failed: "broke off",
       waiting: "waits for the stage before",
+      skipped: "not part of this run",
     };
     this.part(".steps").textContent = this.state === "cached" ? "kept from an earlier run" : steps;
     this.part(".left").textContent = left[this.state] || "";

@@ -74,7 +74,7 @@ class CascadeView {
     this.state("running");
     this.result.clear();
     this.chooser(message.num_images);
-    for (const lane of this.lanes.values()) lane.reset(message.stages.includes(lane.stage.name) ? "waiting" : "empty");
+    for (const lane of this.lanes.values()) lane.reset(message.stages.includes(lane.stage.name) ? "waiting" : "skipped");
     this.change({ image: 0 });
     this.status.say("Reading the prompt.", true);
   }

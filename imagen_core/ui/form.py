@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from gradio.components import Component
 
-from imagen_core.recipe import STAGES, Recipe
+from imagen_core.recipe import RULES, STAGES, Recipe
 
-_OPTIONAL_TEXT = frozenset(f"{stage}.prompt" for stage in STAGES)
+# Typed as text, because these may be empty: then the stage has none of its own.
+_OPTIONAL = frozenset(f"{stage}.{field}" for stage in STAGES for field in ("prompt", "seed"))
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Form:
         stages: dict[str, dict[str, object]] = {stage: {} for stage in STAGES}
         for name, control in self.controls.items():
             value = values[control]
-            if name in _OPTIONAL_TEXT and value == "":
-                value = None  # an empty prompt of a stage's own is none
+            if name in _OPTIONAL and isinstance(value, str):
+                value = RULES[name].read(value) if value else None
             stage, dot, field = name.partition(".")
             if dot:
                 stages[stage][field] = value
@@ -43,5 +44,5 @@ class Form:
         for name, control in self.controls.items():
             stage, dot, field = name.partition(".")
             value = getattr(recipe.stage(stage), field) if dot else getattr(recipe, name)
-            values[control] = "" if value is None and name in _OPTIONAL_TEXT else value
+            values[control] = ("" if value is None else str(value)) if name in _OPTIONAL else value
         return values

@@ -103,11 +103,12 @@ def _stage_controls(stage: str, default: Recipe) -> dict[str, Component]:
         stage, "scheduler", values.scheduler, SCHEDULERS, "How a step moves from noise towards the estimate."
     )
     controls["spacing"] = _menu(stage, "spacing", values.spacing, SPACINGS, "Where on the way the steps are placed.")
-    with gr.Row(elem_classes="pair"):
-        controls["guidance_start"] = _slider(
-            f"{stage}.guidance_start", values.guidance_start, "Guidance from", "Share of the steps."
-        )
-        controls["guidance_end"] = _slider(f"{stage}.guidance_end", values.guidance_end, "until", "1 is the end.")
+    controls["guidance_start"] = _slider(
+        f"{stage}.guidance_start", values.guidance_start, "Guidance from", "Share of the steps done when it begins."
+    )
+    controls["guidance_end"] = _slider(
+        f"{stage}.guidance_end", values.guidance_end, "Guidance until", "Share of the steps done when it ends."
+    )
     controls["thresholding"] = _menu(
         stage,
         "thresholding",
@@ -125,8 +126,11 @@ def _stage_controls(stage: str, default: Recipe) -> dict[str, Component]:
         max_lines=4,
         elem_id=f"field-{stage}-prompt",
     )
-    controls["seed"] = gr.Number(
-        values.seed, label="Own seed", info="Empty: the seed above.", elem_id=f"field-{stage}-seed"
+    controls["seed"] = gr.Textbox(
+        "" if values.seed is None else str(values.seed),
+        label="Own seed",
+        info="Instead of the seed above, for this stage. Empty: the same.",
+        elem_id=f"field-{stage}-seed",
     )
     return {f"{stage}.{name}": control for name, control in controls.items()}
 
