@@ -45,7 +45,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                     "French and Romanian. It draws no photographs."
                 ),
                 recipe=Recipe(model="bundled"),
-                size_mb=95,
+                size_mb=74,
             ),
         )
     }

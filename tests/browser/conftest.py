@@ -28,7 +28,8 @@ OpenPage = Callable[..., Page]
 def browser() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if path is None:
-        pytest.skip("no Chromium: install it (apt-get install chromium) or name it in CHROMIUM")
+        stop = pytest.fail if os.environ.get("IMAGEN_BROWSER_REQUIRED") else pytest.skip
+        stop("no Chromium: install it (apt-get install chromium) or name it in CHROMIUM")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield chromium
