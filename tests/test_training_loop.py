@@ -264,13 +264,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(tmp_p
 
 
 def test_an_exported_stage_is_loaded_and_draws_what_was_trained(tmp_path: Path) -> None:
-    trainer = Trainer(TINY, tmp_path / "state")
+    trainer = Trainer(replace(TINY, size=64), tmp_path / "state")  # what a base stage has to draw
     train(trainer, 10)
     folder = tmp_path / "model"
     folder.mkdir()
     export(trainer, folder)
     stage = load_stage(folder, "base", read_manifest(folder))
-    assert (stage.name, stage.size, stage.prediction) == ("base", 16, "x_0")
+    assert (stage.name, stage.size, stage.prediction) == ("base", 64, "x_0")
     assert torch.equal(stage.noise_schedule.alphas_cumprod, trainer.schedule.alphas_cumprod)
     assert stage.noise_schedule.name == trainer.schedule.name
     batch = eight_pictures().batch(4, torch.Generator().manual_seed(0))
