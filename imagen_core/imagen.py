@@ -58,8 +58,12 @@ class Imagen:
         return replace(self._default, prompt=prompt, seed=seed)
 
     def tokens(self, prompt: str) -> Reading:
-        """How the text encoder sees a prompt: tokens, cut point, unknown words. Runs no network."""
-        return self.cascade.text_encoder.read(prompt)
+        """How the text encoder sees a prompt: tokens, cut point, unknown words. Runs no network.
+
+        Raises:
+            RecipeError: a recipe could not hold the prompt either.
+        """
+        return self.cascade.text_encoder.read(self.recipe(prompt).prompt)
 
     def stream(self, recipe: Recipe) -> Run:
         """Draw a recipe: an iterator of events (see `imagen_core.events`) with `close()` to stop it.

@@ -92,7 +92,8 @@ class Handlers:
         if recipe is None:
             return {self._outputs.view: gr.skip()}
         replay = recipe.cost <= REPLAY_COST
-        text = "Opened a link." if replay else f"Opened a link to a long run ({recipe.cost:,} steps): press Generate to begin."
+        long = f"Opened a link to a long run ({recipe.cost:,} steps): press Generate to begin."
+        text = "Opened a link." if replay else long
         return self._shown(recipe) | self._say("opened", text=text, replay=replay)
 
     def open_picture(self, path: str | None) -> dict[Component, object]:
