@@ -42,7 +42,7 @@ class StageRecipe:
         where guidance_start <= i/n < guidance_end, or guidance_start <= i/n where guidance_end is 1.
     thresholding, percentile: section 2.3; percentile, above 50 and up to 100, matters to "dynamic" alone.
     aug_level: noise conditioning augmentation of the image that the stage enlarges, 0 to 1 (section 2.4).
-    prompt, seed: the stage's own; None = those of the recipe.
+    prompt, seed: the stage's own; None, or an empty prompt, = those of the recipe.
 
     Raises `RecipeError`.
     """
@@ -61,6 +61,7 @@ class StageRecipe:
 
     def __post_init__(self) -> None:
         canonical(self, STAGE_RULES)
+        object.__setattr__(self, "prompt", self.prompt or None)
         if self.guidance_start > self.guidance_end:
             allowed = f"must be at most guidance_end, {self.guidance_end:g}"
             raise RecipeError("guidance_start", f"{allowed}, not {self.guidance_start:g}")

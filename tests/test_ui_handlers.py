@@ -13,15 +13,17 @@ from typing import Any, NoReturn
 import gradio as gr
 import pytest
 from gradio.components import Component
+from PIL import Image
 
 from imagen_core.imagen import Imagen
-from imagen_core.metadata import read_recipe
+from imagen_core.metadata import read_recipe, save_png
 from imagen_core.recipe import Recipe
 from imagen_core.ui.form import Form
 from imagen_core.ui.handlers import Handlers, Outputs, file_name
 from imagen_core.ui.model import BackgroundModel
 from imagen_core.ui.reading import prompt_reader
 from imagen_core.ui.settings_panel import quick_settings, stage_settings
+from tests.conftest import make_tiny_imagen
 from tests.ui_page import in_a_loop, recorded
 
 SMALL = Recipe(prompt="an apple", seed=7, last_stage="base").updated({"base": {"num_steps": 3}})
@@ -149,3 +151,14 @@ def test_reading_waits_for_the_model_and_tells_when_it_never_comes(tmp_path: Pat
     with pytest.raises(RuntimeError):
         model.get()
     assert "manifest.json" in str(read("an apple")["problem"])
+
+
+def test_a_recipe_for_another_model_is_refused_and_leaves_the_page_as_it_is(page: Page, tmp_path: Path) -> None:
+    """It once changed the form's hidden model, and every run failed until the page was loaded again."""
+    path = tmp_path / "foreign.png"
+    save_png(Image.new("RGB", (8, 8)), Recipe(prompt="a cat", model="local"), path)
+    answer = page.handlers(make_tiny_imagen).open_picture(str(path))
+    assert list(answer) == [page.outputs.view]
+    message: Any = answer[page.outputs.view]
+    assert message["kind"] == "refused"
+    assert message["text"] == "That recipe is for the model local, and this page draws with bundled."

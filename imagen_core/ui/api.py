@@ -40,7 +40,7 @@ def publish_generate(model: BackgroundModel, default: Recipe, concurrency_id: st
 
 
 def generate_function(model: BackgroundModel, default: Recipe) -> Callable[..., Iterator[Drawn]]:
-    """The function behind `/generate`: it answers once, and stops where its caller hangs up."""
+    """The function behind `/generate`: it answers once, with the finished picture."""
 
     def generate(
         prompt: str, guidance_scale: float, num_steps: int, seed: int, negative_prompt: str

@@ -78,7 +78,7 @@ def build(load: Callable[[], Imagen], *, default: Recipe | None = None, address:
                 gr.HTML(_OPEN, apply_default_css=False)
         with gr.Tab("About"):
             about_panel(default.model)
-        form = Form({"prompt": panel.prompt, "model": gr.State(default.model), **quick.controls, **stages}, default)
+        form = Form({"prompt": panel.prompt, **quick.controls, **stages}, default)
         handlers = Handlers(model, form, Outputs(output.view, quick.lock), address)
         _connect_run(handlers, form, panel, quick, output)
         changed = [*form.controls.values(), quick.lock, output.view]

@@ -91,6 +91,8 @@ class Handlers:
             return self._say("refused", text=f"This link cannot be opened: {error}")
         if recipe is None:
             return {self._outputs.view: gr.skip()}
+        if recipe.model != self._form.default.model:
+            return self._say("refused", text=self._foreign(recipe))
         replay = recipe.cost <= REPLAY_COST
         long = f"Opened a link to a long run ({recipe.cost:,} steps): press Generate to begin."
         text = "Opened a link." if replay else long
@@ -104,8 +106,14 @@ class Handlers:
             recipe = read_recipe(Path(path))
         except MetadataError as error:
             return self._say("refused", text=str(error))
+        if recipe.model != self._form.default.model:
+            return self._say("refused", text=self._foreign(recipe))
         text = "Opened the picture's recipe: press Generate to draw it again."
         return self._shown(recipe) | self._say("opened", text=text, replay=False)
+
+    def _foreign(self, recipe: Recipe) -> str:
+        """The sentence about a recipe that this page's model cannot draw."""
+        return f"That recipe is for the model {recipe.model}, and this page draws with {self._form.default.model}."
 
     def _shown(self, recipe: Recipe) -> dict[Component, object]:
         """The form shows `recipe`, and its seed is kept."""

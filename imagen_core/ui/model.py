@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
 
 def pretrained(name: str) -> Imagen:
-    """`Imagen.from_pretrained(name)`, with the imports that take longer than the page."""
+    """`Imagen.from_pretrained(name)`, with the imports that take longer than the page, ready to draw at once."""
     from imagen_core.imagen import Imagen
 
-    return Imagen.from_pretrained(name)
+    imagen = Imagen.from_pretrained(name)
+    imagen.warm_up()
+    return imagen
 
 
 class BackgroundModel:
