@@ -67,9 +67,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 )
 
 # The default of every stage, told here and nowhere else.
-_BASE = StageRecipe(num_steps=16, guidance_scale=4.0, thresholding="dynamic")
-_SR256 = StageRecipe(num_steps=8, aug_level=0.1)
-_SR1024 = StageRecipe(num_steps=4, aug_level=0.05)
+_BASE = StageRecipe(num_steps=16, guidance_scale=2.0, thresholding="dynamic")
+_SR256 = StageRecipe(num_steps=6)
+_SR1024 = StageRecipe(num_steps=3)
 
 
 @dataclass(frozen=True)
