@@ -169,9 +169,9 @@ def test_broken_link_is_told(open_page: OpenPage, query: str, sentence: str) -> 
 
 
 def test_link_to_a_long_run_waits_for_a_click(open_page: OpenPage) -> None:
-    page = open_page(query="prompt=a+costly+apple&num_images=64")
+    page = open_page(query="prompt=a+costly+apple&num_images=16")
     expect(page.locator(".status")).to_contain_text("press Generate to begin")
-    expect(page.locator("#field-num_images input")).to_have_value("64")
+    expect(page.locator("#field-num_images input")).to_have_value("16")
     expect(page.locator(".cascade")).to_have_attribute("data-state", "empty")
 
 
