@@ -83,9 +83,8 @@ def interval(right: int, total: int) -> tuple[float, float]:
 
 
 @torch.inference_mode()
-def evaluate(imagen: Imagen, samples: int) -> dict[str, object]:
-    """Draw every concept `samples` times; shares of right answers for drawn and for real pictures."""
-    network = learn()
+def evaluate(imagen: Imagen, network: nn.Module, samples: int) -> dict[str, object]:
+    """Draw every concept `samples` times; the shares of the classifier's right answers for drawn and real pictures."""
     rng = random.Random(1)
     count = len(concepts())
     real = torch.stack([real_picture(number, rng) for number in range(count) for _ in range(5)])
@@ -124,7 +123,7 @@ def main() -> None:
         parser.error(f"--samples must be 1 to {len(PLAIN)}")
     for _ in render_all():
         pass
-    figures = evaluate(Imagen.from_pretrained(arguments.model), arguments.samples)
+    figures = evaluate(Imagen.from_pretrained(arguments.model), learn(), arguments.samples)
     print(json.dumps({key: value for key, value in figures.items() if key != "by_concept"}, indent=1))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
