@@ -356,12 +356,14 @@ def test_a_full_disk_is_told_in_a_sentence_and_leaves_what_was_there(
 def test_ctrl_c_stops_and_leaves_nothing_half_written(
     folder: Path, tiny_imagen: Imagen, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins without it
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     try:
         code = drawn(tiny_imagen, "x", "--num-images", "40", "--steps", "250", "--last-stage", "base", "--quiet")
     finally:
         timer.join()
+        signal.signal(signal.SIGINT, handler)
     assert code == 130
     assert capsys.readouterr() == ("", "imagen_core: stopped\n")
     assert os.listdir() == []

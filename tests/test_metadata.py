@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -192,9 +193,12 @@ def test_a_destination_that_cannot_be_written_is_told_in_a_sentence(write: objec
     assert Path("/dev/null").is_char_device()
 
 
-@pytest.fixture
+@contextmanager
 def limited_file_size() -> Iterator[None]:
-    """No file can grow beyond 100 bytes, as on a disk with so much room."""
+    """No file can grow beyond 100 bytes, as on a disk with so much room.
+
+    Only inside a test, no fixture: what pytest reports between the two may go to a file too.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
@@ -205,10 +209,9 @@ def limited_file_size() -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.usefixtures("limited_file_size")
 def test_a_write_that_fails_midway_leaves_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "out.png").write_bytes(b"before")
-    with pytest.raises(MetadataError) as caught:
+    with pytest.raises(MetadataError) as caught, limited_file_size():
         save_png(PICTURE, RECIPE, tmp_path / "out.png")
     assert str(caught.value) == f"Cannot write '{tmp_path}/out.png': File too large."
     assert (tmp_path / "out.png").read_bytes() == b"before"
