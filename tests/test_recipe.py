@@ -354,8 +354,8 @@ def test_json_is_a_versioned_object_of_every_value() -> None:
             "num_images must be at most 16 at 1024 pixels, not 17: lower it, or choose an earlier last_stage.",
         ),
         (
-            {"num_images": 16, "base": {"num_steps": 250}, "sr1024": {"num_steps": 250}},
-            "num_images of 16 costs 20,128 steps of work where 20,000 are allowed: "
+            {"num_images": 16, **{stage: {"num_steps": 250} for stage in STAGES}},
+            "num_images of 16 costs 24,000 steps of work where 20,000 are allowed: "
             "lower it, or sr1024.num_steps of 250.",
         ),
         (
