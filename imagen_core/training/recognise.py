@@ -83,7 +83,7 @@ def interval(right: int, total: int) -> tuple[float, float]:
 
 
 @torch.inference_mode()
-def evaluate(imagen: Imagen, network: nn.Module, samples: int) -> dict[str, object]:
+def evaluate(imagen: Imagen, network: nn.Module, samples: int, guidance_scale: float | None) -> dict[str, object]:
     """Draw every concept `samples` times; the shares of the classifier's right answers for drawn and real pictures."""
     rng = random.Random(1)
     count = len(concepts())
@@ -94,6 +94,8 @@ def evaluate(imagen: Imagen, network: nn.Module, samples: int) -> dict[str, obje
         for seed in range(samples):
             prompt = f"{article(concept.noun)} {concept.noun} on {article(PLAIN[seed])} {PLAIN[seed]} background"
             recipe = replace(imagen.recipe(prompt, seed=seed), last_stage="base")
+            if guidance_scale is not None:
+                recipe = recipe.updated({"base": {"guidance_scale": guidance_scale}})
             drawn = [event.x_0 for event in imagen.stream(recipe) if isinstance(event, StageFinished)][-1]
             found[concept.noun] = found.get(concept.noun, 0) + int(network(drawn).argmax() == number)
         print(f"{concept.noun}: {found[concept.noun]} of {samples}", flush=True)
@@ -117,13 +119,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="bundled", help="preset or model folder")
     parser.add_argument("--samples", type=int, default=2, help="pictures of each concept, 1 to 9 (default 2)")
+    parser.add_argument("--guidance-scale", type=float, help="of the base stage (default: the default recipe's)")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
     if not 1 <= arguments.samples <= len(PLAIN):
         parser.error(f"--samples must be 1 to {len(PLAIN)}")
     for _ in render_all():
         pass
-    figures = evaluate(Imagen.from_pretrained(arguments.model), learn(), arguments.samples)
+    figures = evaluate(Imagen.from_pretrained(arguments.model), learn(), arguments.samples, arguments.guidance_scale)
     print(json.dumps({key: value for key, value in figures.items() if key != "by_concept"}, indent=1))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
