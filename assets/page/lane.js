@@ -1,20 +1,28 @@
 // One stage of the cascade: its picture, its progress, its filmstrip, and the instruments of the cursor's step.
 class Lane {
-  constructor(template, stage, changed) {
+  // `acts` tells what a visitor does here: seek(lane, at) and pick(image).
+  constructor(template, stage, acts) {
     this.stage = stage;
-    this.changed = changed;
+    this.acts = acts;
     this.root = template.content.cloneNode(true).firstElementChild;
     this.root.dataset.stage = stage.name;
     this.part(".size").textContent = `${stage.size} × ${stage.size}`;
     this.part(".stage-name").textContent = stage.name;
     this.part(".purpose").textContent = stage.purpose;
-    this.part(".bar").setAttribute("aria-label", `Progress at ${stage.size} pixels`);
-    this.canvas = this.part(".picture canvas");
-    this.film = new Filmstrip(this.part(".filmstrip"), `Steps at ${stage.size} pixels`, (at) => this.seek(at));
+    this.steps = this.part(".steps");
+    this.left = this.part(".left");
+    this.bar = this.part(".bar");
+    this.fill = this.part(".bar div");
+    this.values = [...this.root.querySelectorAll("[data-of]")];
+    this.bar.setAttribute("aria-label", `Progress at ${stage.size} pixels`);
+    this.picture = new StagePicture(this.part(".picture.now"), stage);
+    this.keptPicture = new StagePicture(this.part(".picture.kept"), stage);
+    this.kept = null;
+    this.film = new Filmstrip(this.part(".filmstrip"), `Steps at ${stage.size} pixels`, (at) => acts.seek(this, at));
     this.film.root.dataset.pixelated = String(stage.size === 64);
     this.look = { mode: "x_0", image: 0, grid: false };
-    this.queued = false;
-    this.part(".picture").addEventListener("click", (event) => this.pick(event));
+    this.redraw = oncePerFrame(() => this.paint());
+    this.picture.root.addEventListener("click", (event) => this.pick(event));
     this.reset("empty");
   }
 
@@ -23,28 +31,69 @@ class Lane {
   }
 
   reset(state) {
-    Object.assign(this, { state, frames: [], at: -1, live: true, numSteps: 0, numImages: 1, seconds: 0, files: [] });
+    this.release(this.frames, this.kept && this.kept.frames);
+    Object.assign(this, { state, frames: [], at: -1, numSteps: 0, numImages: 1, seconds: 0, files: [] });
+    Object.assign(this, { keptSteps: 0, drawnFrom: 0 });
+    this.points = []; // the instruments of every step, also of those without a preview
     this.redraw();
   }
 
-  start(message) {
+  // `inherited` is what a fork's parent has held of this stage, if the browser still has it.
+  start(message, inherited) {
     this.reset("running");
     this.numSteps = message.num_steps;
     this.numImages = message.num_images;
+    this.keptSteps = message.kept_steps || 0;
+    if (this.keptSteps && inherited) this.take(inherited, this.keptSteps);
+  }
+
+  // The steps of another run, up to one of them.
+  take(run, last) {
+    this.frames = run.frames.filter((frame) => frame.stats && frame.step <= last);
+    this.points = run.points.filter((point) => point.step <= last);
+    this.redraw();
+  }
+
+  // All that brings this lane back as it is.
+  held() {
+    const { state, frames, points, numSteps, numImages, seconds, files, keptSteps } = this;
+    return { state, frames, points, numSteps, numImages, seconds, files, keptSteps };
+  }
+
+  // What is left of a run whose steps are held no more.
+  nothing() {
+    return { state: "empty", frames: [], points: [], numSteps: 0, numImages: 1, seconds: 0, files: [], keptSteps: 0 };
+  }
+
+  bringBack(held) {
+    this.reset(held.state);
+    Object.assign(this, held);
     this.redraw();
   }
 
   add(message) {
-    this.frames.push(new Frame(message, () => this.redraw()));
+    const newest = this.frames[this.frames.length - 1];
+    if (newest && message.step <= newest.step) return; // a step of the parent, drawn again and here already
+    if (message.step > this.keptSteps && !this.drawnFrom) this.drawnFrom = message.step - 1;
+    const frame = new Frame(message, this.redraw);
+    frame.picture("x_0", this.look.image); // decoded before the cursor comes here
+    this.frames.push(frame);
+    this.points.push(...(message.between || []));
+    if (message.stats) this.points.push({ step: message.step, stats: message.stats });
     this.numSteps = message.num_steps;
     this.seconds = message.seconds;
-    if (this.live) this.at = this.frames.length - 1;
+    if (this.state === "failed") this.state = "running"; // it was believed lost
     this.redraw();
   }
 
-  finish(message) {
+  finish(message, inherited) {
     this.seconds = message.seconds;
-    if (message.cached) {
+    const steps = inherited && inherited.frames.some((frame) => frame.stats);
+    if (message.cached && steps) {
+      this.reset("cached");
+      Object.assign(this, { numImages: inherited.numImages, numSteps: inherited.numSteps });
+      this.take(inherited, inherited.numSteps);
+    } else if (message.cached) {
       this.reset("cached");
       this.numImages = message.x_0.length;
       this.numSteps = 1;
@@ -61,38 +110,40 @@ class Lane {
     this.redraw();
   }
 
-  seek(at) {
+  // Show frame `at`; -1 is before the first.
+  move(at) {
+    if (at === this.at) return;
     this.at = at;
-    this.live = at === this.frames.length - 1;
     this.redraw();
   }
 
-  pick(event) {
-    if (!this.look.grid || this.numImages < 2 || !this.frames.length) return;
-    const box = this.canvas.getBoundingClientRect();
-    const columns = Math.ceil(Math.sqrt(this.numImages));
-    const tile = box.width / columns;
-    const image = Math.floor((event.clientY - box.top) / tile) * columns + Math.floor((event.clientX - box.left) / tile);
-    if (image >= 0 && image < this.numImages) this.changed(image);
+  // Show a run beside the newest one, or none.
+  keep(run) {
+    this.release(this.kept && this.kept.frames, this.frames);
+    this.kept = run;
+    this.keptPicture.root.hidden = !run;
+    this.redraw();
   }
 
-  // Paint once for any number of changes between two frames of the screen.
-  redraw() {
-    if (this.queued) return;
-    this.queued = true;
-    const paint = () => {
-      this.queued = false;
-      this.paint();
-    };
-    if (document.hidden) setTimeout(paint, 100);
-    else requestAnimationFrame(paint);
+  // Frames that nothing shows any more, unless they are the `others`.
+  release(frames, others) {
+    if (frames && frames !== others) for (const frame of frames) frame.release();
+  }
+
+  pick(event) {
+    if (!this.look.grid || this.numImages < 2 || !this.frames.length || this.look.zoomed) return;
+    const image = this.picture.imageAt(event);
+    if (image < 0 || image >= this.numImages) return;
+    event.stopImmediatePropagation(); // this click is not for the zoom
+    this.acts.pick(image);
   }
 
   paint() {
     const frame = this.frames[this.at];
-    const film = this.stats(frame) ? this.frames : [];
-    this.film.show(film, this.numSteps, film.length ? this.at : -1, (shown) => shown.picture("x_0", this.look.image));
-    this.paintPicture(frame);
+    const film = this.frames.length && this.frames[0].stats ? this.frames : NO_FRAMES;
+    this.film.show(film, this.numSteps, film.length ? this.at : -1, this.look.image);
+    this.picture.show(this, this.at, this.look, this.hint());
+    if (this.kept) this.paintKept(frame);
     this.paintProgress(frame);
     this.paintInstruments(frame);
     const { dataset } = this.root;
@@ -101,70 +152,22 @@ class Lane {
     dataset.step = frame ? frame.step : 0;
   }
 
-  stats(frame) {
-    return frame && frame.stats;
+  paintKept(frame) {
+    const at = frame ? sameMoment(this.kept, frame.step, this.numSteps) : -1;
+    this.keptPicture.show(this.kept, at, this.look, "Not begun at this moment");
+    const step = at < 0 || this.kept.state === "cached" ? "" : ` · step ${this.kept.frames[at].step} of ${this.kept.numSteps}`;
+    write(this.keptPicture.which, `Kept${step}`);
   }
 
-  paintPicture(frame) {
-    const final = this.part(".final");
-    const file = this.files[this.look.image];
-    const alone = !(this.look.grid && this.numImages > 1);
-    final.hidden = !(file && alone && this.at === this.frames.length - 1 && this.look.mode === "x_0");
-    if (!final.hidden && final.getAttribute("src") !== file.address) final.src = file.address;
-    if (!final.hidden) final.alt = `The finished picture, ${this.stage.size} pixels wide`;
-    this.part(".hint").hidden = Boolean(frame);
-    this.part(".hint").textContent = this.state === "skipped" ? "The run ended at a smaller size" : this.stage.hint;
-    if (!frame) {
-      if (this.painted !== "noise") paintNoise(this.canvas, Math.min(this.stage.size, 256));
-      this.painted = "noise";
-      delete this.canvas.dataset.painted;
-      this.canvas.setAttribute("aria-label", "Nothing drawn yet");
-      return;
-    }
-    this.painted = "frame";
-    const images = alone ? [this.look.image] : [...Array(this.numImages).keys()];
-    const painted = this.paintTiles(images.map((image) => this.tile(frame, image)));
-    if (painted) this.canvas.dataset.painted = `${this.look.mode} ${frame.step}`;
-    const kind = { x_0: "the estimate", x_t: "the noisy picture", difference: "the change" }[this.look.mode];
-    this.canvas.setAttribute("aria-label", `${kind} at step ${frame.step} of ${this.numSteps}, ${this.stage.size} pixels`);
-  }
-
-  // What to paint for one image: its picture, and the one before where the difference is asked for.
-  tile(frame, image) {
-    if (this.look.mode !== "difference") return { picture: frame.picture(this.look.mode, image), image };
-    const before = this.frames[this.at - 1];
-    return { picture: frame.picture("x_0", image), before: before && before.picture("x_0", image), image, changed: true };
-  }
-
-  paintTiles(tiles) {
-    const first = tiles.find((tile) => tile.picture);
-    if (!first) return false;
-    const size = first.picture.naturalWidth;
-    const columns = Math.ceil(Math.sqrt(tiles.length));
-    const context = this.canvas.getContext("2d", { willReadFrequently: this.look.mode === "difference" });
-    if (this.canvas.width !== columns * size) this.canvas.width = this.canvas.height = columns * size;
-    else context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    tiles.forEach(({ picture, before, image, changed }, place) => {
-      if (!picture) return;
-      const [x, y] = [(place % columns) * size, Math.floor(place / columns) * size];
-      if (changed) {
-        const scratch = new OffscreenCanvas(size, size);
-        paintDifference(scratch.getContext("2d", { willReadFrequently: true }), picture, before);
-        context.drawImage(scratch, x, y);
-      } else context.drawImage(picture, x, y, size, size);
-      if (tiles.length > 1 && image === this.look.image) {
-        const line = Math.max(1, Math.round((columns * size) / 100));
-        context.strokeStyle = getComputedStyle(this.root).getPropertyValue("--accent");
-        context.lineWidth = line;
-        context.strokeRect(x + line / 2, y + line / 2, size - line, size - line);
-      }
-    });
-    return true;
+  // What stands in place of a picture.
+  hint() {
+    if (this.state === "skipped") return "The run ended at a smaller size";
+    return this.frames.length ? "Not begun at this moment" : this.stage.hint;
   }
 
   timeLeft() {
     const { step } = this.frames[this.frames.length - 1];
-    return time((this.seconds / step) * (this.numSteps - step));
+    return time((this.seconds / (step - this.drawnFrom)) * (this.numSteps - step));
   }
 
   paintProgress(frame) {
@@ -174,31 +177,39 @@ class Lane {
     const steps = frame ? `step ${frame.step} of ${this.numSteps}` : this.numSteps ? `step 0 of ${this.numSteps}` : "";
     const left = {
       running: done ? `${this.timeLeft()} left` : "",
-      done: `took ${time(this.seconds)}`,
+      done: `took ${time(this.seconds)}${this.keptSteps ? `, ${this.keptSteps} steps kept` : ""}`,
       stopped: "stopped",
       failed: "broke off",
       waiting: "waits for the stage before",
       skipped: "not part of this run",
     };
-    this.part(".steps").textContent = this.state === "cached" ? "kept from an earlier run" : steps;
-    this.part(".left").textContent = left[this.state] || "";
-    this.part(".bar").setAttribute("aria-valuenow", Math.round(100 * share));
-    this.part(".bar div").style.transform = `scaleX(${share})`;
+    write(this.steps, this.state === "cached" ? "kept from an earlier run" : steps);
+    write(this.left, left[this.state] || "");
+    this.bar.setAttribute("aria-valuenow", Math.round(100 * share));
+    this.fill.style.transform = `scaleX(${share})`;
   }
 
   paintInstruments(frame) {
-    const stats = this.stats(frame);
-    const image = this.look.image;
-    const texts = stats
-      ? {
-          log_snr: signed(stats.log_snr),
-          threshold: stats.threshold[image].toFixed(2),
-          clipped_share: `${(100 * stats.clipped_share[image]).toFixed(1)} %`,
-          guidance_norm: stats.guidance_norm[image] === 0 ? "off" : stats.guidance_norm[image].toFixed(3),
-        }
-      : {};
-    for (const value of this.root.querySelectorAll("[data-of]")) value.textContent = texts[value.dataset.of] || "–";
+    const texts = frame && frame.stats ? reading(frame.stats, this.look.image) : {};
+    for (const value of this.values) write(value, texts[value.dataset.of] || "–");
   }
+}
+
+const NO_FRAMES = []; // one and the same, so that the filmstrip sees that nothing changed
+
+// Change a text only where it differs: the screen has nothing to lay out again then.
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// The instruments of one step and image in words.
+function reading(stats, image) {
+  return {
+    log_snr: signed(stats.log_snr),
+    threshold: stats.threshold[image].toFixed(2),
+    clipped_share: `${(100 * stats.clipped_share[image]).toFixed(1)} %`,
+    guidance_norm: stats.guidance_norm[image] === 0 ? "off" : stats.guidance_norm[image].toFixed(3),
+  };
 }
 
 function time(seconds) {

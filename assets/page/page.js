@@ -6,16 +6,25 @@ function watchPage(view) {
   });
   window.addEventListener("imagen:begin", () => view.await());
   window.addEventListener("imagen:replay", () => view.takeReplay() && generate().click());
-  window.addEventListener("imagen:lost", () => view.lost());
+  window.addEventListener("imagen:lost", () => view.losses.told());
   watchDrops();
-  const queue = document.querySelector("#queue");
-  if (!queue) return;
-  new MutationObserver(() => {
-    const place = /queue: (\d+)\/(\d+)/.exec(queue.textContent);
-    if (!place || view.root.dataset.state !== "running") return;
-    const [, position, size] = place;
-    view.status.say(`Waiting for runs of other visitors: place ${position} of ${size} in the queue.`);
-  }).observe(queue, { subtree: true, childList: true, characterData: true });
+  watchServer(view);
+  watchQueue("queue", (text) => {
+    view.losses.heard();
+    if (view.root.dataset.state === "running") view.status.say(text);
+  });
+}
+
+// A server that dies says nothing, and gradio waits for it for good: where a run has been silent for long, ask.
+function watchServer(view) {
+  setInterval(async () => {
+    if (view.root.dataset.state !== "running" || performance.now() - view.losses.heardAt < 6000) return;
+    try {
+      await fetch(location.pathname, { method: "HEAD", cache: "no-store" });
+    } catch {
+      view.lost();
+    }
+  }, 3000);
 }
 
 // Mark the control of the field that an error names ("sr256.num_steps"), open its accordion, and unmark all others.

@@ -1,14 +1,16 @@
-// What the text encoder will read of the prompt, before anything runs. Asks the server when the typing rests.
+// What the model will read of the prompt, before anything runs. Asks the server when the typing rests.
 const line = element.querySelector(".reading");
 let timer = null;
 let asked = 0;
+let model = null;
+let prompt = "";
 
-async function read(prompt) {
+async function read() {
   const number = ++asked;
   try {
-    const reading = await server.read_prompt(prompt);
+    const reading = await server.read_prompt({ prompt, model });
     if (number === asked) show(reading);
-    if (reading.loading && number === asked) timer = setTimeout(() => read(prompt), 1500);
+    if (reading.loading && number === asked) timer = setTimeout(read, 1500);
   } catch {
     if (number === asked) show({});
   }
@@ -16,7 +18,7 @@ async function read(prompt) {
 
 function show(reading) {
   line.replaceChildren();
-  line.dataset.problem = String(Boolean(reading.problem || reading.cut || (reading.unknown || []).length));
+  line.dataset.problem = String(Boolean(reading.problem || reading.cut || (reading.unknown || []).length || (reading.foreign || []).length));
   if (reading.problem) return say(reading.problem);
   if (reading.loading) return say("The text encoder is still loading.");
   if (reading.num_tokens === undefined) return;
@@ -33,6 +35,11 @@ function show(reading) {
     say(reading.unknown.slice(0, 8).join(", "), "mark");
     say(reading.unknown.length > 8 ? ", …" : ".");
   }
+  if (reading.foreign.length) {
+    say(" Not among what the model was trained to draw: ");
+    say(reading.foreign.slice(0, 8).join(", "), "mark");
+    say(reading.foreign.length > 8 ? ", …" : ".");
+  }
 }
 
 function say(text, tag = "span") {
@@ -41,7 +48,16 @@ function say(text, tag = "span") {
   line.append(part);
 }
 
-window.addEventListener("imagen:prompt", (event) => {
+function later() {
   clearTimeout(timer);
-  timer = setTimeout(() => read(event.detail), 300);
+  timer = setTimeout(read, 300);
+}
+
+window.addEventListener(`imagen:${line.dataset.of}`, (event) => {
+  prompt = event.detail;
+  later();
+});
+window.addEventListener("imagen:model", (event) => {
+  model = event.detail;
+  later();
 });

@@ -4,6 +4,7 @@ class Result {
     this.root = root;
     this.files = [];
     this.part(".copy").addEventListener("click", () => this.copy());
+    this.qr = new QrCode(root, () => this.address());
     this.part(".compare").addEventListener("click", () => this.compare());
     const dialog = this.part(".comparison");
     this.part(".comparison .close").addEventListener("click", () => dialog.close());
@@ -20,13 +21,13 @@ class Result {
     this.files = [];
     this.part(".result").dataset.ready = "false";
     this.part(".result-text").textContent = "The finished picture will be a PNG that carries its recipe, with a link that draws it again.";
-    for (const selector of [".download", ".copy", ".compare"]) this.part(selector).hidden = true;
+    for (const selector of [".download", ".copy", ".qr-open", ".compare", ".verdict"]) this.part(selector).hidden = true;
   }
 
   finish(message, lanes) {
     Object.assign(this, { files: lanes.get(message.stage).files, stage: message.stage, lanes });
     this.part(".result").dataset.ready = "true";
-    this.part(".download").hidden = this.part(".copy").hidden = false;
+    for (const selector of [".download", ".copy", ".qr-open"]) this.part(selector).hidden = false;
     this.part(".compare").hidden = message.stage === "base";
   }
 
@@ -39,13 +40,20 @@ class Result {
     download.download = file.name;
     const which = this.files.length > 1 ? `Image ${image + 1} of ${this.files.length}, seed` : "Seed";
     this.part(".result-text").textContent = `${which} ${file.seed}. The PNG carries its recipe; the link draws the same picture again.`;
+    const verdict = this.part(".verdict");
+    verdict.hidden = !file.verdict;
+    verdict.textContent = file.verdict ? `Compared with the picture that was shared: ${file.verdict}.` : "";
+  }
+
+  // The address that draws the chosen picture again, for whoever gets it.
+  address() {
+    const { link, page } = this.files[this.image];
+    return `${page || location.origin + location.pathname}?${link}`;
   }
 
   async copy() {
     const button = this.part(".copy");
-    const { link, page } = this.files[this.image];
-    const address = `${page || location.origin + location.pathname}?${link}`;
-    const copied = await writeClipboard(address);
+    const copied = await writeClipboard(this.address());
     button.textContent = copied ? "Link copied" : "Copy failed";
     setTimeout(() => (button.textContent = "Copy link"), 2000);
   }
@@ -68,25 +76,10 @@ class Result {
     const { frames } = this.lanes.get(stage);
     const image = this.part(".before");
     image.dataset.stage = stage;
-    image.src = frames[frames.length - 1].pictures.x_0[this.image].src;
+    image.src = frames[frames.length - 1].addresses.x_0[this.image];
   }
 
   split(percent) {
     this.part(".comparison-stage").style.setProperty("--split", `${percent}%`);
-  }
-}
-
-// True where the text is in the clipboard; the older way works on pages without https too.
-async function writeClipboard(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const field = Object.assign(document.createElement("textarea"), { value: text });
-    document.body.append(field);
-    field.select();
-    const copied = document.execCommand("copy");
-    field.remove();
-    return copied;
   }
 }

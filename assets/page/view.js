@@ -18,11 +18,23 @@ class CascadeView {
     this.look = { mode: "x_0", image: 0, grid: true };
     this.current = "none"; // the run that the view shows; null: whichever comes next
     const template = this.part(".lane-template");
-    this.lanes = new Map(STAGES.map((stage) => [stage.name, new Lane(template, stage, (image) => this.select(image))]));
+    const acts = { seek: (lane, at) => this.timeline.seekIn(lane, at), pick: (image) => this.select(image) };
+    this.lanes = new Map(STAGES.map((stage) => [stage.name, new Lane(template, stage, acts)]));
     this.part(".lanes").append(...[...this.lanes.values()].map((lane) => lane.root));
+    const lanes = [...this.lanes.values()];
+    this.timeline = new Timeline(this.part(".timeline"), lanes);
+    this.instruments = new Instruments(this.part(".instrument-panel"), this.timeline, this.look);
+    this.maps = new WordMaps(root, lanes, this.timeline, this.look);
+    this.kept = new KeptRun(root, lanes, this.timeline);
+    this.runs = new RunTree(root, lanes, (run) => this.bringBack(run));
+    this.fork = new ForkPlace(root, lanes, this.timeline, this.runs);
+    this.restyle = new Restyle(root.querySelector(".restyle"), this.runs);
+    this.film = new Film(root, this.lanes, this.look);
+    this.zoom = new Zoom(root, (zoomed) => this.change({ zoomed }));
     this.status = new Status(this.part(".status"));
     this.status.say(WELCOME);
     this.result = new Result(root);
+    this.losses = new Losses(() => this.lost());
     for (const input of root.querySelectorAll(".modes input"))
       input.addEventListener("change", () => this.change({ mode: input.value }));
     this.part(".grid-switch").addEventListener("change", (event) => this.change({ grid: event.target.checked }));
@@ -39,6 +51,8 @@ class CascadeView {
       lane.look = this.look;
       lane.redraw();
     }
+    this.instruments.redraw();
+    this.maps.redraw();
     this.result.show(this.look.image);
   }
 
@@ -51,14 +65,18 @@ class CascadeView {
   // `message` is what the server said last; its kind names the method that takes it.
   take(message) {
     if (!message || !message.kind) return;
+    this.losses.heard();
     const ours = !message.run || message.kind === "begun" || [null, message.run].includes(this.current);
-    if (!ours) return; // late words of a run that was stopped
-    if (KINDS.has(message.kind)) this[message.kind](message);
+    if (!ours || !KINDS.has(message.kind)) return; // or late words of a run that was stopped
+    if (this.doubtful && message.run) this.revive();
+    this[message.kind](message);
   }
 
   // Between the click and the server's first answer.
   await() {
     this.current = null;
+    this.doubtful = false;
+    this.losses.heard();
     this.problem("");
     this.status.say("Sent; waiting for its turn.", true);
     this.state("running");
@@ -70,29 +88,35 @@ class CascadeView {
 
   begun(message) {
     this.current = message.run;
+    this.runs.begun(message);
+    this.restyle.begun();
     this.problem("");
     this.state("running");
-    this.result.clear();
-    this.chooser(message.num_images);
+    this.clear(message.num_images);
     for (const lane of this.lanes.values()) lane.reset(message.stages.includes(lane.stage.name) ? "waiting" : "skipped");
+    this.timeline.reset();
+    this.kept.begun(message);
     this.change({ image: 0 });
     this.status.say("Reading the prompt.", true);
   }
 
   stage(message) {
-    this.lanes.get(message.stage).start(message);
+    this.lanes.get(message.stage).start(message, this.runs.inherited(message.stage));
+    this.timeline.grown();
     this.status.say(`Drawing at ${message.size} pixels.`, true);
   }
 
   step(message) {
     const lane = this.lanes.get(message.stage);
     lane.add(message);
+    this.timeline.grown();
     const { step, num_steps: steps } = message;
     this.status.say(`Drawing at ${lane.stage.size} pixels: step ${step} of ${steps}, ${lane.timeLeft()} left.`);
   }
 
   stage_done(message) {
-    this.lanes.get(message.stage).finish(message);
+    this.lanes.get(message.stage).finish(message, this.runs.inherited(message.stage));
+    this.timeline.grown();
   }
 
   finished(message) {
@@ -101,7 +125,33 @@ class CascadeView {
     this.status.say(`Finished in ${time(message.seconds)}.${kept}`, true);
     this.lanes.get(message.stage).files = message.files.map((file) => ({ ...file, address: file.file.url }));
     this.result.finish(message, this.lanes);
+    this.runs.ended("finished", message);
+    this.restyle.show(this.runs.current);
+    remember(message.files, this.lanes.get(message.stage).frames.at(-1).addresses.x_0);
     this.change({});
+  }
+
+  // A run of this visit, as it was; the server fills the form with its settings.
+  bringBack(run) {
+    this.current = "none";
+    this.problem("");
+    this.clear(run.numImages);
+    for (const lane of this.lanes.values()) lane.bringBack(run.lanes ? run.lanes.get(lane.stage.name) : lane.nothing());
+    this.state(run.state);
+    this.kept.begun(run);
+    this.timeline.reset();
+    this.timeline.grown();
+    if (run.finished && run.lanes) this.result.finish(run.finished, this.lanes);
+    this.restyle.show(run);
+    thresholds.begin({ run: `back ${performance.now()}`, link: run.link });
+    this.change({ image: 0 });
+    window.imagenRecall = run.link;
+    document.querySelector("#recall")?.click();
+  }
+
+  clear(numImages) {
+    this.result.clear();
+    this.chooser(numImages);
   }
 
   failed(message) {
@@ -114,6 +164,7 @@ class CascadeView {
   stopped() {
     if (this.root.dataset.state !== "running") return;
     this.halt("stopped");
+    this.losses.stopped();
     this.current = "none";
     this.status.say("Stopped. What was drawn so far stays.", true);
   }
@@ -122,9 +173,16 @@ class CascadeView {
   lost() {
     if (this.root.dataset.state !== "running") return;
     this.halt("failed");
-    this.current = "none";
+    this.doubtful = true;
     this.status.say("Nothing more will come of this run.", true);
     this.problem("The server did not take the run, or the connection to it broke: wait a little and press Generate again.");
+  }
+
+  // It was not lost: the server was only silent.
+  revive() {
+    this.doubtful = false;
+    this.problem("");
+    this.state("running");
   }
 
   // Whether the link that was opened asks to be drawn at once; true only one time.
@@ -136,21 +194,28 @@ class CascadeView {
 
   opened(message) {
     this.replay = message.replay;
+    this.fork.set(message.fork || null);
     this.status.say(message.text, true);
     this.problem("");
   }
 
   refused(message) {
+    this.restyle.refused();
     this.problem(message.text);
   }
 
   halt(state) {
     this.state(state);
     for (const lane of this.lanes.values()) lane.halt(state);
+    this.runs.ended(state);
   }
 
   state(state) {
     this.root.dataset.state = state;
+    this.timeline.runs(state === "running");
+    this.runs.busy(state === "running");
+    this.restyle.goes(state === "running");
+    this.fork.redraw();
     document.body.toggleAttribute("data-running", state === "running");
     document.querySelector("#stop")?.setAttribute("aria-disabled", String(state !== "running"));
     document.querySelector("#generate")?.setAttribute("aria-disabled", String(state === "running"));

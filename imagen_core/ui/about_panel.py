@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import gradio as gr
@@ -11,16 +12,19 @@ from imagen_core.ui.theme import asset
 
 _UNKNOWN = {
     "title": "A model of your own",
-    "description": "The weights come from a folder on this machine; what they can draw is known to who made them.",
+    "description": "These weights were named when the page was started; what they can draw is known to who made them.",
     "licence": "The weights have the licence that their maker gave them.",
 }
 
 
-def about_panel(model: str) -> None:
-    """Place the text; the words about the model are its preset's own."""
-    preset = PRESETS.get(model)
-    page = asset("about.html")
-    for name, text in (_told(preset) if preset else _UNKNOWN).items():
+def about_panel(models: Sequence[str]) -> None:
+    """Place the text about the models that the page offers, the first one in full."""
+    told = [_told(PRESETS[name]) if name in PRESETS else _UNKNOWN for name in models]
+    others = "".join(
+        f"<li><b>{other['title']}.</b> {other['description']} {other['licence']}</li>" for other in told[1:]
+    )
+    page = asset("about.html").replace("[[others]]", f"<h3>Other models</h3><ul>{others}</ul>" if others else "")
+    for name, text in told[0].items():
         page = page.replace(f"[[{name}]]", text)
     gr.HTML(page, apply_default_css=False, elem_id="about")
 

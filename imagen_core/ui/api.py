@@ -1,4 +1,4 @@
-"""The one public function for programs: a prompt and a few settings in, a PNG file and its recipe out."""
+"""The one public function for programs: settings in, the run's events out, at the end a PNG file and its recipe."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from pathlib import Path
 
 import gradio as gr
 
-from imagen_core.events import StageFinished
-from imagen_core.metadata import save_png
 from imagen_core.recipe import Recipe
+from imagen_core.sampling_thread import Closable
+from imagen_core.ui.drawing import Order, drawing
 from imagen_core.ui.errors import sentence
-from imagen_core.ui.handlers import file_name
+from imagen_core.ui.messages import Message, Messages
 from imagen_core.ui.model import BackgroundModel
+from imagen_core.zero_gpu import lent
 
-Drawn = tuple[str, dict[str, object]]
+
+class _Failed(Exception):
+    """A drawing ended with a sentence."""
+
+
+Drawn = tuple[str | None, dict[str, object] | None, Message]
 
 
 def publish_generate(model: BackgroundModel, default: Recipe, concurrency_id: str) -> None:
@@ -27,7 +33,11 @@ def publish_generate(model: BackgroundModel, default: Recipe, concurrency_id: st
         gr.Number(default.seed, label="seed", visible=False),
         gr.Textbox(default.negative_prompt, label="negative_prompt", visible=False),
     ]
-    outputs = [gr.File(label="png", visible=False), gr.JSON(label="recipe", visible=False)]
+    outputs = [
+        gr.File(label="png", visible=False),
+        gr.JSON(label="recipe", visible=False),
+        gr.JSON(label="event", visible=False),
+    ]
     trigger = gr.Button(visible=False)
     trigger.click(
         generate_function(model, default),
@@ -40,12 +50,35 @@ def publish_generate(model: BackgroundModel, default: Recipe, concurrency_id: st
 
 
 def generate_function(model: BackgroundModel, default: Recipe) -> Callable[..., Iterator[Drawn]]:
-    """The function behind `/generate`: it answers once, with the finished picture."""
+    """The function behind `/generate`. A caller who hangs up ends the run before its next event."""
+    work = lent(drawing({default.model: model}))
+
+    def drawn(recipe: Recipe) -> Iterator[Drawn]:
+        model.get()  # here, because a process that is forked for the drawing has what is loaded by then
+        runs: list[Closable] = []
+        try:
+            for message in work(Order(recipe, Messages()), runs.append):
+                if message["kind"] == "failed":
+                    raise _Failed(message["text"])
+                if message["kind"] != "finished":
+                    yield None, None, message
+                    continue
+                with tempfile.TemporaryDirectory(prefix="imagen-") as folder:
+                    (file,) = message["files"]
+                    path = Path(folder) / file["name"]
+                    path.write_bytes(file["png"])
+                    yield str(path), recipe.to_dict(), message | {"files": []}
+        finally:
+            for run in runs:
+                run.close()
 
     def generate(
         prompt: str, guidance_scale: float, num_steps: int, seed: int, negative_prompt: str
     ) -> Iterator[Drawn]:
-        """Draw one picture; return it as a PNG file that carries its recipe, and that recipe as JSON.
+        """Draw one picture; stream (null, null, event) while it is drawn, then (png, recipe, last event).
+
+        An event has a "kind": "stage" (a stage begins), "step" (one denoising step, with its previews as data URIs
+        in "x_0" and "x_t", and its instruments in "stats"), "stage_done", at the end "finished".
 
         Args:
             prompt: What to draw, in English, at most 1,000 characters.
@@ -54,21 +87,12 @@ def generate_function(model: BackgroundModel, default: Recipe) -> Callable[..., 
             seed: Which noise to begin with, 0 to 4294967295. The same seed and settings draw the same picture.
             negative_prompt: What the guidance moves away from; empty for nothing.
         """
-        from imagen_core.images import to_pil
-
         base = {"guidance_scale": guidance_scale, "num_steps": num_steps}
         values = {"prompt": prompt, "negative_prompt": negative_prompt, "seed": seed, "base": base}
         try:
-            recipe = default.updated(values)
-            run = model.get().stream(recipe)
-            try:
-                finished = [event for event in run if isinstance(event, StageFinished)]
-            finally:
-                run.close()
-            with tempfile.TemporaryDirectory(prefix="imagen-") as folder:
-                path = Path(folder) / file_name(recipe)
-                save_png(to_pil(finished[-1].x_0)[0], recipe, path)
-                yield str(path), recipe.to_dict()
+            yield from drawn(default.updated(values))
+        except _Failed as error:
+            raise gr.Error(str(error), print_exception=False) from None
         except Exception as error:
             raise gr.Error(sentence(error), print_exception=False) from None
 

@@ -4,9 +4,37 @@ from __future__ import annotations
 
 import gradio as gr
 
+from imagen_core.ui.animation import make_animation
+from imagen_core.ui.qr_code import make_qr_code
 from imagen_core.ui.theme import asset
 
-_SCRIPTS = ("frames.js", "filmstrip.js", "lane.js", "status.js", "result.js", "page.js", "view.js")
+_SCRIPTS = (
+    "frames.js",
+    "filmstrip.js",
+    "picture.js",
+    "lane.js",
+    "kept_run.js",
+    "zoom.js",
+    "timeline.js",
+    "chart.js",
+    "instruments.js",
+    "word_maps.js",
+    "video.js",
+    "film.js",
+    "status.js",
+    "losses.js",
+    "queue.js",
+    "qr_code.js",
+    "history_store.js",
+    "clipboard.js",
+    "result.js",
+    "runs.js",
+    "fork.js",
+    "restyle.js",
+    "page.js",
+    "view.js",
+    "thresholds.js",
+)
 
 
 def cascade_view() -> gr.HTML:
@@ -15,6 +43,7 @@ def cascade_view() -> gr.HTML:
         value={"kind": "none"},
         html_template=asset("view.html"),
         js_on_load="\n".join(asset(name) for name in _SCRIPTS),
+        server_functions=[make_animation, make_qr_code],
         apply_default_css=False,
         elem_id="view",
     )

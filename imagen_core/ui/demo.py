@@ -1,10 +1,8 @@
-"""The page: places the panels and connects them. `build` makes it, `launch` serves it."""
+"""The page: places the panels and connects them. `serving.py` serves it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -13,37 +11,37 @@ from imagen_core.recipe import Recipe
 from imagen_core.ui.about_panel import about_panel
 from imagen_core.ui.api import publish_generate
 from imagen_core.ui.cascade_view import cascade_view
+from imagen_core.ui.drafts_panel import drafts_panel
 from imagen_core.ui.form import Form
-from imagen_core.ui.handlers import Handlers, Outputs
-from imagen_core.ui.model import BackgroundModel
+from imagen_core.ui.handlers import Handlers
+from imagen_core.ui.history_panel import history_panel, question
+from imagen_core.ui.model import Models
+from imagen_core.ui.openings import Openings, Outputs, connect_openings
 from imagen_core.ui.prompt_panel import PromptPanel, examples, prompt_panel
 from imagen_core.ui.reading import prompt_reader
+from imagen_core.ui.restyling import connect_restyling
 from imagen_core.ui.settings_panel import QuickSettings, quick_settings, stage_settings
-from imagen_core.ui.theme import PAGE_FOLDER, asset, theme
-
-if TYPE_CHECKING:
-    from imagen_core.imagen import Imagen
+from imagen_core.ui.sweep_panel import sweep_panel
+from imagen_core.ui.theme import asset
+from imagen_core.ui.variation_panel import connect_variations, variation_panel
+from imagen_core.ui.vocabulary_panel import vocabulary_panel
+from imagen_core.ui.words_panel import word_maps_switch, words_panel
 
 _SAMPLER = "sampler"  # everything that draws waits in one queue, so that two runs do not share two cores
 _QUEUE = 32  # visitors that may wait
-# Before a run: tell the view, and give a seed that is not locked a new value. Nothing while a run goes on.
-_BEGIN = """(lock, seed) => {
-  if (document.body.hasAttribute('data-running')) return seed;
+# Before a run: tell the view, give a seed that is not locked a new value, and take the place of a fork from the view.
+# Nothing while a run goes on.
+_BEGIN = """(lock, seed, fork) => {
+  if (document.body.hasAttribute('data-running')) return [seed, fork];
   window.dispatchEvent(new Event('imagen:begin'));
-  return lock ? seed : Math.floor(Math.random() * 4294967296);
+  return [lock ? seed : Math.floor(Math.random() * 4294967296), window.imagenFork || ''];
 }"""
+_RECALL = "() => window.imagenRecall"  # the link of an earlier run, which the view has put there
 _OPEN = "<p class='note'>Every PNG made here carries its recipe. Choose one, or drop it anywhere on the page.</p>"
+_MODEL = "(name) => { window.dispatchEvent(new CustomEvent('imagen:model', { detail: name })); }"
 _LOST = "() => { window.dispatchEvent(new Event('imagen:lost')); }"
+_LOST_COMPARISON = "() => { window.dispatchEvent(new Event('imagen:lost-comparison')); }"
 _REPLAY = "() => { window.dispatchEvent(new Event('imagen:replay')); }"
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a page is served: host and port (None: the usual ones), and whether through a public tunnel."""
-
-    host: str | None = None
-    port: int | None = None
-    share: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,86 +52,105 @@ class _Output:
     view: gr.HTML
 
 
-def build(load: Callable[[], Imagen], *, default: Recipe | None = None, address: str = "") -> gr.Blocks:
-    """The page around the model that `load` gives; it is asked in the background, as soon as a page is open.
+def build(models: Models, *, default: Recipe | None = None, address: str = "") -> gr.Blocks:
+    """The page around some models; opening it makes the first of them load, where it has not begun to.
 
     `default` is the recipe that the form begins with, by default the bundled model's. `address` is where visitors find
     the page when it is not the address of the page itself (inside a Space).
     """
     default = default or PRESETS["bundled"].recipe
-    model = BackgroundModel(load)
     blocks = gr.Blocks(title="Imagen", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600))
     with blocks:
         gr.HTML(asset("masthead.html"), apply_default_css=False, elem_id="masthead")
         with gr.Tab("Create"), gr.Column(elem_id="studio"):
             with gr.Column(elem_id="ask"):
-                panel = prompt_panel(prompt_reader(model))
-                quick = quick_settings(default)
+                panel = prompt_panel(read_prompt := prompt_reader(models))
+                words_panel()
+                quick = quick_settings(default, tuple(models.offered))
             with gr.Column(elem_id="watch"):
-                examples(panel.prompt)
+                examples(panel.prompt, models.first)
+                asked = question()
                 output = _Output(queue=gr.HTML(elem_id="queue"), view=cascade_view())
             with gr.Column(elem_id="settings"):
-                stages = stage_settings(default)
+                attention = word_maps_switch()
+                variations = variation_panel(default, read_prompt)
+                stages = stage_settings(default, read_prompt)
                 picture = gr.UploadButton("Open a picture's recipe", file_types=[".png"], elem_id="open", size="md")
                 gr.HTML(_OPEN, apply_default_css=False)
+                # Here, because a component between two tabs parts their row in two.
+                fork = gr.Textbox(label="Fork", elem_classes="unseen")
+                recall = gr.Button("Recall", elem_id="recall", elem_classes="unseen")
+                link = gr.Textbox(elem_classes="unseen")
+        controls = {"prompt": panel.prompt, **quick.controls, **variations.controls, **stages}
+        connect_variations(variations, quick)
+        form = Form(controls, default, fork)
+        with gr.Tab("Drafts"):
+            drafts = drafts_panel(models, form)
+        with gr.Tab("Sweep"):
+            sweep = sweep_panel(models, form, address)
+        with gr.Tab("History"):
+            history = history_panel()
         with gr.Tab("About"):
-            about_panel(default.model)
-        form = Form({"prompt": panel.prompt, **quick.controls, **stages}, default)
-        handlers = Handlers(model, form, Outputs(output.view, quick.lock), address)
-        _connect_run(handlers, form, panel, quick, output)
-        changed = [*form.controls.values(), quick.lock, output.view]
+            about_panel(tuple(models.offered))
+            vocabulary_panel(models.first)
+        kept = (gr.State(None), gr.State(None), gr.State(None))
+        openings = Openings(models, form, Outputs(output.view, quick.lock, asked, *kept, attention))
+        handlers = Handlers(models, form, openings.outputs, address)
+        _connect_run(handlers, openings, panel, quick, output)
+        drafts.connect(openings, _SAMPLER)
+        sweep.connect(openings, drafts.handlers, _SAMPLER)
+        sweep.open_link(blocks)
+        if isinstance(menu := form.controls.get("model"), gr.Dropdown):
+            menu.change(None, menu, None, js=_MODEL, api_visibility="private")
+            menu.input(
+                handlers.choose_model,
+                set(form.controls.values()),
+                openings.changed,
+                queue=False,
+                api_visibility="private",
+                show_progress="hidden",
+            )
         opened = blocks.load(
-            handlers.open_link, None, changed, queue=False, api_visibility="private", show_progress="hidden"
+            openings.open_link, None, openings.changed, queue=False, api_visibility="private", show_progress="hidden"
         )
         opened.then(None, js=_REPLAY, api_visibility="private")
-        picture.upload(
-            handlers.open_picture, picture, changed, queue=False, api_visibility="private", show_progress="hidden"
+        connect_openings(openings, picture, history)
+        connect_restyling(openings)
+        recall.click(
+            openings.recall,
+            link,
+            openings.changed,
+            js=_RECALL,
+            queue=False,
+            api_visibility="private",
+            show_progress="hidden",
         )
-        blocks.load(model.load_ahead, None, None, queue=False, api_visibility="private", show_progress="hidden")
+        blocks.load(models.first.load_ahead, None, None, queue=False, api_visibility="private", show_progress="hidden")
         blocks.unload(handlers.leave)
-        publish_generate(model, default, _SAMPLER)
+        blocks.unload(drafts.handlers.leave)
+        publish_generate(models.first, default, _SAMPLER)
     blocks.queue(max_size=_QUEUE, default_concurrency_limit=1)
     return blocks
 
 
-def launch(blocks: gr.Blocks, place: Place, *, block: bool = True) -> str:
-    """Serve the page and return its address; with `block` only when the process is told to end.
-
-    Raises OSError where the port is taken.
-    """
-    _, url, _ = blocks.launch(
-        server_name=place.host,
-        server_port=place.port,
-        share=place.share,
-        theme=theme(),
-        head=f"<style>{asset('page.css')}{asset('view.css')}</style>",
-        favicon_path=PAGE_FOLDER / "favicon.svg",
-        footer_links=["api"],
-        max_file_size="10mb",
-        state_session_capacity=200,
-        enable_monitoring=False,
-        run_history=False,
-        ssr_mode=False,
-        prevent_thread_lock=not block,
-        quiet=not block,
-    )
-    return str(url)
-
-
-def _connect_run(handlers: Handlers, form: Form, panel: PromptPanel, quick: QuickSettings, output: _Output) -> None:
+def _connect_run(
+    handlers: Handlers, openings: Openings, panel: PromptPanel, quick: QuickSettings, output: _Output
+) -> None:
     """Generate and Enter begin a run, Stop ends it."""
-    seed = form.controls["seed"]
+    controls = openings.form.controls
+    seed, fork = controls["seed"], openings.form.fork
+    assert fork is not None
     begun = gr.on(
         [panel.generate.click, panel.prompt.submit],
         None,
-        [quick.lock, seed],
-        seed,
+        [quick.lock, seed, fork],
+        [seed, fork],
         js=_BEGIN,
         api_visibility="private",
     )
     drawn = begun.then(
         handlers.draw,
-        set(form.controls.values()),
+        {*controls.values(), fork, openings.outputs.shared, openings.outputs.attention},
         output.view,
         api_name="draw",
         api_visibility="private",
@@ -142,6 +159,24 @@ def _connect_run(handlers: Handlers, form: Form, panel: PromptPanel, quick: Quic
         show_progress_on=output.queue,
         trigger_mode="once",
     )
+    begun.then(
+        openings.settle,
+        set(controls.values()),
+        openings.outputs.settled,
+        queue=False,
+        api_visibility="private",
+        show_progress="hidden",
+    )
     drawn.failure(None, js=_LOST, api_visibility="private")
+    compared = output.view.submit(
+        handlers.compare,
+        None,
+        output.view,
+        api_visibility="private",
+        concurrency_id=_SAMPLER,
+        show_progress="hidden",
+        trigger_mode="multiple",
+    )
+    compared.failure(None, js=_LOST_COMPARISON, api_visibility="private")
     panel.stop.click(handlers.stop, None, output.view, queue=False, api_visibility="private", show_progress="hidden")
     panel.stop.click(None, cancels=[drawn], api_visibility="private")

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gradio.components import Component
 
-from imagen_core.recipe import RULES, STAGES, Recipe
+from imagen_core.fork import FORK_RULES
+from imagen_core.recipe import RULES, STAGES, Recipe, RecipeError
+from imagen_core.validation import shown
 
 # Typed as text, because these may be empty: then the stage has none of its own.
-_OPTIONAL = frozenset(f"{stage}.{field}" for stage in STAGES for field in ("prompt", "seed"))
+_OPTIONAL = frozenset(f"{stage}.{field}" for stage in STAGES for field in ("prompt", "seed")) | {"variation_seed"}
 
 
 @dataclass(frozen=True)
 class Form:
     """Every control by the dotted name of the recipe's value that it sets: "seed", "sr256.num_steps".
 
-    What has no control keeps the value that `default` has.
+    What has no control keeps the value that `default` has. `fork` is the unseen one that holds where the next run
+    leaves an earlier one, as the browser writes it: "base.7?" or "base.7.restarted?", and the link of that run.
     """
 
     controls: Mapping[str, Component]
     default: Recipe
+    fork: Component | None = None
 
     def recipe(self, values: Mapping[Component, object]) -> Recipe:
         """The recipe that the controls show. Raises `RecipeError`; the values come from a browser, so may be any."""
@@ -36,7 +41,17 @@ class Form:
                 stages[stage][field] = value
             else:
                 nested[name] = value
-        return self.default.updated(nested | stages)
+        fork = None if self.fork is None else values.get(self.fork)
+        return self._forked(fork, nested | stages) if fork else self.default.updated(nested | stages)
+
+    def _forked(self, text: object, changes: Mapping[str, object]) -> Recipe:
+        place, mark, link = text.partition("?") if isinstance(text, str) else ("", "", "")
+        stage, _, step_and_history = place.partition(".")
+        step, _, history = step_and_history.partition(".")
+        if not mark:
+            raise RecipeError("fork", f"must be a place and a link, not {shown(text)}")
+        number: Any = FORK_RULES["step"].read(step)
+        return Recipe.from_link(link).forked(stage, number, changes, history or None)
 
     def show(self, recipe: Recipe) -> dict[Component, object]:
         """What the controls must show for `recipe`."""

@@ -1,78 +1,80 @@
-"""What the page does when a visitor acts: every one makes a recipe, runs it, and turns its events into messages."""
+"""What the page does when a visitor acts: every one makes a recipe, runs it, and yields its messages."""
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import gradio as gr
 from gradio.components import Component
 
-from imagen_core.events import StageError, StageFinished
-from imagen_core.metadata import MetadataError, read_recipe, save_png
+from imagen_core.check import Check, Shared
+from imagen_core.presets import PRESETS, Preset
 from imagen_core.recipe import Recipe, RecipeError
-from imagen_core.ui.errors import sentence
+from imagen_core.ui.comparing import comparing, comparison_asked
+from imagen_core.ui.drawing import Order, drawing, failure
 from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Message, Messages
-from imagen_core.ui.model import BackgroundModel
-from imagen_core.ui.opening import REPLAY_COST, recipe_in_address
+from imagen_core.ui.model import Models
+from imagen_core.ui.openings import Outputs
 from imagen_core.ui.visits import Visits
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """The components that handlers change beside the form."""
-
-    view: gr.HTML
-    lock: gr.Checkbox
+from imagen_core.zero_gpu import lent
 
 
 class Handlers:
     """The handlers of one page; `address` is where it is known outside, "" where that is what the browser shows."""
 
-    def __init__(self, model: BackgroundModel, form: Form, outputs: Outputs, address: str) -> None:
-        self._model = model
+    def __init__(self, models: Models, form: Form, outputs: Outputs, address: str) -> None:
+        self._models = models
         self._form = form
         self._outputs = outputs
         self._address = address
         self._visits = Visits()
+        self._drawn = lent(drawing(models.offered))
+        self._compared = lent(comparing(models.offered))
 
     def draw(self, values: Mapping[Component, object], request: gr.Request) -> Iterator[Message]:
         """Run the form's recipe and yield its messages; ends early where the visitor stops it or leaves."""
         messages = Messages()
-        stage = None
         with self._visits.open(_session(request)) as visit:
             try:
                 recipe = self._form.recipe(values)
                 yield messages.begun(recipe)
-                if not self._model.ready:
-                    yield messages.message("note", text="Loading the model: only the first picture waits for it.")
-                run = self._model.get().stream(recipe)
-                visit.attach(run)
-                last = None
-                for event in run:
-                    stage = getattr(event, "stage", stage)
-                    last = event if isinstance(event, StageFinished) else last
-                    message = messages.event(event)
-                    if message is not None:
+                model = self._models.of(recipe)
+                if not model.ready:
+                    loading = _loading(recipe.model)
+                    yield messages.message("note", text=loading)
+                    for told in model.load():
+                        yield messages.message("note", text=f"{loading} {told}")
+                model.get()  # here, because a process that is forked for the drawing has what is loaded by then
+                shared, attention = values.get(self._outputs.shared), values.get(self._outputs.attention) is True
+                for message in self._drawn(Order(recipe, messages, attention), visit.attach):
+                    if message["kind"] != "finished":
                         yield message
-                if visit.stopped or last is None:
-                    yield messages.message("stopped")
-                    return
-                with tempfile.TemporaryDirectory(prefix="imagen-") as folder:
-                    files = self._files(last, recipe, Path(folder))
-                    yield messages.finished(last.stage, files)
+                        continue
+                    with tempfile.TemporaryDirectory(prefix="imagen-") as folder:
+                        files = [
+                            self._file(file, Path(folder)) | {"verdict": _verdict(shared, recipe.for_image(i), file)}
+                            for i, file in enumerate(message["files"])
+                        ]
+                        yield message | {"files": files}
             except Exception as error:
-                field = error.field if isinstance(error, RecipeError) else ""
-                broken = error.stage if isinstance(error, StageError) else stage
-                yield messages.message("failed", text=sentence(error), stage=broken, field=field)
+                yield failure(messages, error)
+
+    def compare(self, request: gr.Request, event: gr.EventData) -> Iterator[Message]:
+        """Show the steps of a run, which the browser names with its link, after each kind of thresholding."""
+        data = event._data if isinstance(event._data, dict) else {}
+        run = {"run": str(data.get("run", ""))[:32]}
+        messages = Messages()
+        with self._visits.open(_session(request)) as visit:
+            try:
+                asked = comparison_asked(data, messages)
+                self._models.of(asked.recipe).get()
+                for message in self._compared(asked, visit.attach):
+                    yield message | run
+            except Exception as error:
+                yield messages.message("thresholds_failed", text=failure(messages, error)["text"]) | run
 
     def stop(self, request: gr.Request) -> Message:
         """Stop what this visitor has running."""
@@ -83,63 +85,53 @@ class Handlers:
         """The visitor's tab was closed."""
         self._visits.stop(_session(request))
 
-    def open_link(self, request: gr.Request) -> dict[Component, object]:
-        """Fill the form with the recipe in the page's address, if there is one, and have a small one drawn at once."""
+    def choose_model(self, values: Mapping[Component, object]) -> dict[Component, object]:
+        """Another model was chosen: the form shows the settings that it is at its best with, and keeps the words."""
         try:
-            recipe = recipe_in_address(request.query_params.multi_items())
+            chosen = self._form.recipe(values)
         except RecipeError as error:
-            return self._say("refused", text=f"This link cannot be opened: {error}")
-        if recipe is None:
-            return {self._outputs.view: gr.skip()}
-        if recipe.model != self._form.default.model:
-            return self._say("refused", text=self._foreign(recipe))
-        replay = recipe.cost <= REPLAY_COST
-        long = f"Opened a link to a long run ({recipe.cost:,} steps): press Generate to begin."
-        text = "Opened a link." if replay else long
-        return self._shown(recipe) | self._say("opened", text=text, replay=replay)
-
-    def open_picture(self, path: str | None) -> dict[Component, object]:
-        """Fill the form with the recipe that a dropped PNG carries."""
-        if path is None:
-            return {self._outputs.view: gr.skip()}
-        try:
-            recipe = read_recipe(Path(path))
-        except MetadataError as error:
             return self._say("refused", text=str(error))
-        if recipe.model != self._form.default.model:
-            return self._say("refused", text=self._foreign(recipe))
-        text = "Opened the picture's recipe: press Generate to draw it again."
-        return self._shown(recipe) | self._say("opened", text=text, replay=False)
-
-    def _foreign(self, recipe: Recipe) -> str:
-        """The sentence about a recipe that this page's model cannot draw."""
-        return f"That recipe is for the model {recipe.model}, and this page draws with {self._form.default.model}."
-
-    def _shown(self, recipe: Recipe) -> dict[Component, object]:
-        """The form shows `recipe`, and its seed is kept."""
-        return self._form.show(recipe) | {self._outputs.lock: True}
+        preset = PRESETS.get(chosen.model)
+        start = self._form.default if preset is None else preset.recipe  # a folder's: what the page began with
+        kept = {"prompt": chosen.prompt, "negative_prompt": chosen.negative_prompt, "seed": chosen.seed}
+        shown = self._form.show(start.updated(kept))
+        text = " ".join([_terms(preset), self._models.of(chosen).memory()]).strip()
+        return shown | self._say("opened", text=text, replay=False)
 
     def _say(self, kind: str, **values: object) -> dict[Component, object]:
         return {self._outputs.view: Messages().message(kind, **values) | {"run": ""}}
 
-    def _files(self, last: StageFinished, recipe: Recipe, folder: Path) -> list[Message]:
-        """Write the finished pictures; gradio copies them to where it serves and later deletes them."""
-        from imagen_core.images import to_pil
-
-        return [self._file(image, recipe.for_image(i), folder) for i, image in enumerate(to_pil(last.x_0))]
-
-    def _file(self, image: Image, recipe: Recipe, folder: Path) -> Message:
-        path = folder / file_name(recipe)
-        save_png(image, recipe, path)
+    def _file(self, file: Message, folder: Path) -> Message:
+        """A finished picture as a file; gradio copies it to where it serves and later deletes it."""
+        path = folder / file["name"]
+        path.write_bytes(file["png"])
         data = {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
-        link = {"link": recipe.to_link(), "page": self._address}
-        return {"file": data, "name": path.name, "seed": recipe.seed} | link
+        return {name: value for name, value in file.items() if name != "png"} | {"file": data, "page": self._address}
 
 
-def file_name(recipe: Recipe) -> str:
-    """A name for the picture of a one-image recipe: some of its prompt, and its seed."""
-    words = re.sub(r"[^a-z0-9]+", "-", recipe.prompt.lower())[:48].strip("-")
-    return f"{words or 'picture'}-{recipe.seed}.png"
+def _verdict(shared: object, recipe: Recipe, file: Message) -> str:
+    """How a picture compares with that whose recipe was opened; "" where none was, or another one."""
+    check = Check.from_text(file["check"])
+    return shared.verdict(recipe, check) if isinstance(shared, Shared) and check is not None else ""
+
+
+def _loading(model: str) -> str:
+    """What a visitor is told while a model loads."""
+    preset = PRESETS.get(model)
+    if preset is None or not preset.fetched:
+        return "Loading the model: only the first picture waits for it."
+    return f"Loading {preset.title}, {preset.size_mb / 1000:.0f} GB, from this machine or the Hub. {preset.licence}."
+
+
+def _terms(preset: Preset | None) -> str:
+    """What choosing a model means, in a sentence or two."""
+    if preset is None:
+        return "The weights that the page was started with."
+    if not preset.fetched:
+        return f"{preset.title}: here already, drawn at once. Weights: {preset.licence}."
+    size = f"{preset.size_mb / 1000:.0f} GB, fetched at the first run"
+    licence = f"{preset.licence}: {preset.licence_url}"
+    return f"{preset.title}: {size}; it wants a GPU. Using it means accepting its licence, {licence}"
 
 
 def _session(request: gr.Request) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlencode
 
+from imagen_core import link
+from imagen_core.check import Shared, shared
 from imagen_core.recipe import Recipe
+from imagen_core.sweep import Sweep, is_sweep
 
 # Steps of work that a link begins by itself: some ten seconds on two cores. Longer ones wait for a click.
 REPLAY_COST = 250
@@ -14,7 +17,26 @@ _FOREIGN = frozenset({"view", "logs", "deep_link", "fbclid", "gclid", "ref"})
 _FOREIGN_STARTS = ("__", "utm_")
 
 
-def recipe_in_address(query: Iterable[tuple[str, str]]) -> Recipe | None:
-    """The recipe in the decoded names and texts of an address, or None. Raises `RecipeError`."""
-    ours = [(name, text) for name, text in query if name not in _FOREIGN and not name.startswith(_FOREIGN_STARTS)]
-    return Recipe.from_link(urlencode(ours, errors="surrogatepass")) if ours else None
+def recipe_in_address(query: Iterable[tuple[str, str]]) -> tuple[Recipe, Shared | None] | None:
+    """The recipe in the decoded names and texts of an address, and what its picture was; None without, or of a sweep.
+
+    Raises `RecipeError`.
+    """
+    ours = _ours(query)
+    if not ours or is_sweep([name for name, _ in ours]):
+        return None
+    text = urlencode(ours, errors="surrogatepass")
+    recipe = Recipe.from_link(text)
+    return recipe, shared(recipe, link.check_in(text))
+
+
+def sweep_in_address(query: Iterable[tuple[str, str]]) -> Sweep | None:
+    """The sweep in the decoded names and texts of an address, or None. Raises `RecipeError`."""
+    ours = _ours(query)
+    if not is_sweep([name for name, _ in ours]):
+        return None
+    return Sweep.from_link(urlencode(ours, errors="surrogatepass"))
+
+
+def _ours(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, text) for name, text in query if name not in _FOREIGN and not name.startswith(_FOREIGN_STARTS)]

@@ -1,16 +1,17 @@
-"""The top of the page: the prompt, what the text encoder will read of it, the buttons; and examples."""
+"""The top of the page: the prompt, what the model will read of it, the buttons; and examples."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import random
 from dataclasses import dataclass
 
 import gradio as gr
 
+from imagen_core.ui.model import BackgroundModel
+from imagen_core.ui.reading import Reader, reading_line
 from imagen_core.ui.theme import asset
 
-_TELL = "(text) => { window.dispatchEvent(new CustomEvent('imagen:prompt', { detail: text })); }"
 _GENERATE = "() => { document.querySelector('#generate').click(); }"
 
 
@@ -23,7 +24,7 @@ class PromptPanel:
     stop: gr.Button
 
 
-def prompt_panel(read_prompt: Callable[[object], dict[str, object]]) -> PromptPanel:
+def prompt_panel(read_prompt: Reader) -> PromptPanel:
     """Place the panel; `read_prompt` answers the browser while a prompt is typed."""
     prompt = gr.Textbox(
         label="Prompt",
@@ -33,26 +34,29 @@ def prompt_panel(read_prompt: Callable[[object], dict[str, object]]) -> PromptPa
         elem_id="field-prompt",
         html_attributes=gr.InputHTMLAttributes(spellcheck=True, autocapitalize="off"),
     )
-    gr.HTML(
-        html_template='<p class="reading" aria-live="polite"></p>',
-        js_on_load=asset("reading.js"),
-        server_functions=[read_prompt],
-        apply_default_css=False,
-        elem_id="reading",
-    )
-    prompt.change(None, prompt, None, js=_TELL, api_visibility="private")
+    reading_line(prompt, read_prompt, "prompt")
     with gr.Row(elem_id="run-buttons"):
         generate = gr.Button("Generate", variant="primary", elem_id="generate")
         stop = gr.Button("Stop", variant="stop", elem_id="stop")
     return PromptPanel(prompt, generate, stop)
 
 
-def examples(prompt: gr.Textbox) -> None:
-    """Place the examples; a click fills in the prompt and begins."""
+def examples(prompt: gr.Textbox, model: BackgroundModel) -> None:
+    """Place the examples, and a button that makes one up; a click fills in the prompt and begins."""
+
+    def surprise() -> str:
+        vocabulary = model.get().vocabulary
+        return vocabulary.surprise(random.Random()) if vocabulary else random.choice(texts)
+
+    texts = json.loads(asset("examples.json"))
     with gr.Column(elem_id="examples"):
         gr.HTML('<p class="examples-title">Try one</p>', apply_default_css=False)
         with gr.Row(elem_classes="chips"):
-            for text in json.loads(asset("examples.json")):
+            made_up = gr.Button("Surprise me", size="sm", elem_classes="chip", elem_id="surprise", min_width=0)
+            made_up.click(
+                surprise, None, prompt, queue=False, api_visibility="private", show_progress="hidden"
+            ).success(None, None, None, js=_GENERATE, api_visibility="private")
+            for text in texts:
                 chip = gr.Button(text, size="sm", elem_classes="chip", min_width=0)
                 filled = chip.click(None, None, prompt, js=f"() => {json.dumps(text)}", api_visibility="private")
                 filled.then(None, None, None, js=_GENERATE, api_visibility="private")

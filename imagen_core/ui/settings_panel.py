@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gradio as gr
 from gradio.components import Component
 
+from imagen_core.presets import PRESETS
 from imagen_core.recipe import RULES, SCHEDULERS, SIZES, SPACINGS, STAGES, THRESHOLDINGS, Recipe
+from imagen_core.ui.reading import Reader, reading_line
 from imagen_core.validation import Number, Whole
 
 _DICE = "() => Math.floor(Math.random() * 4294967296)"
@@ -26,17 +29,22 @@ class QuickSettings:
     lock: gr.Checkbox
 
 
-def quick_settings(default: Recipe) -> QuickSettings:
-    """Place guidance, steps, seed, number of images and final size."""
+def quick_settings(default: Recipe, models: Sequence[str] = ()) -> QuickSettings:
+    """Place the menu of models, where there is a choice; guidance, steps, seed, number of images and final size."""
     controls: dict[str, Component] = {}
     with gr.Column(elem_id="quick"):
-        controls["base.guidance_scale"] = _slider(
+        if len(models) > 1:
+            titles = [(PRESETS[name].title if name in PRESETS else "Weights of your own", name) for name in models]
+            controls["model"] = gr.Dropdown(
+                titles, value=default.model, label="Model", filterable=False, elem_id="field-model"
+            )
+        controls["base.guidance_scale"] = slider(
             "base.guidance_scale",
             default.base.guidance_scale,
             "Guidance scale",
             "How closely to follow the prompt; 1 is off.",
         )
-        controls["base.num_steps"] = _slider(
+        controls["base.num_steps"] = slider(
             "base.num_steps", default.base.num_steps, "Steps", "From noise to 64 pixels. More are slower."
         )
         with gr.Row(elem_id="seed-row"):
@@ -64,10 +72,10 @@ def quick_settings(default: Recipe) -> QuickSettings:
     return QuickSettings(controls, lock)
 
 
-def stage_settings(default: Recipe) -> dict[str, Component]:
+def stage_settings(default: Recipe, read_prompt: Reader) -> dict[str, Component]:
     """Place everything else: the negative prompt, and one accordion per stage."""
     controls: dict[str, Component] = {}
-    controls["negative_prompt"] = gr.Textbox(
+    negative = gr.Textbox(
         default.negative_prompt,
         label="Negative prompt",
         info="What the guidance moves away from. Works only where the guidance scale is not 1.",
@@ -75,6 +83,8 @@ def stage_settings(default: Recipe) -> dict[str, Component]:
         max_lines=4,
         elem_id="field-negative_prompt",
     )
+    reading_line(negative, read_prompt, "negative_prompt")
+    controls["negative_prompt"] = negative
     for stage in STAGES:
         with gr.Accordion(f"{stage}: {_SUMMARY[stage]}", open=False, elem_classes="stage-settings"):
             controls |= _stage_controls(stage, default)
@@ -86,14 +96,14 @@ def _stage_controls(stage: str, default: Recipe) -> dict[str, Component]:
     values = default.stage(stage)
     controls: dict[str, Component] = {}
     if stage != "base":
-        controls["num_steps"] = _slider(f"{stage}.num_steps", values.num_steps, "Steps", "Denoising steps.")
-        controls["aug_level"] = _slider(
+        controls["num_steps"] = slider(f"{stage}.num_steps", values.num_steps, "Steps", "Denoising steps.")
+        controls["aug_level"] = slider(
             f"{stage}.aug_level",
             values.aug_level,
             "aug_level",
             "Noise on the picture that is enlarged: more lets the stage redraw it, 0 keeps to it.",
         )
-        controls["guidance_scale"] = _slider(
+        controls["guidance_scale"] = slider(
             f"{stage}.guidance_scale",
             values.guidance_scale,
             "Guidance scale",
@@ -103,10 +113,10 @@ def _stage_controls(stage: str, default: Recipe) -> dict[str, Component]:
         stage, "scheduler", values.scheduler, SCHEDULERS, "How a step moves from noise towards the estimate."
     )
     controls["spacing"] = _menu(stage, "spacing", values.spacing, SPACINGS, "Where on the way the steps are placed.")
-    controls["guidance_start"] = _slider(
+    controls["guidance_start"] = slider(
         f"{stage}.guidance_start", values.guidance_start, "Guidance from", "Share of the steps done when it begins."
     )
-    controls["guidance_end"] = _slider(
+    controls["guidance_end"] = slider(
         f"{stage}.guidance_end", values.guidance_end, "Guidance until", "Share of the steps done when it ends."
     )
     controls["thresholding"] = _menu(
@@ -116,7 +126,7 @@ def _stage_controls(stage: str, default: Recipe) -> dict[str, Component]:
         THRESHOLDINGS,
         "What keeps the estimate's colours in range: none, a plain clip, or scaling by a percentile.",
     )
-    controls["percentile"] = _slider(
+    controls["percentile"] = slider(
         f"{stage}.percentile", values.percentile, "Percentile", "For dynamic thresholding only."
     )
     controls["prompt"] = gr.Textbox(
@@ -135,7 +145,7 @@ def _stage_controls(stage: str, default: Recipe) -> dict[str, Component]:
     return {f"{stage}.{name}": control for name, control in controls.items()}
 
 
-def _slider(name: str, value: float, label: str, info: str) -> gr.Slider:
+def slider(name: str, value: float, label: str, info: str) -> gr.Slider:
     """A slider over the whole range that the rule of `name` allows."""
     rule = RULES[name]
     assert isinstance(rule, Whole | Number)

@@ -6,10 +6,8 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from imagen_core.imagen import Run
+from imagen_core.sampling_thread import Closable
 
 
 class Visit:
@@ -17,7 +15,7 @@ class Visit:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._run: Run | None = None
+        self._run: Closable | None = None
         self._stopped = False
 
     @property
@@ -25,7 +23,7 @@ class Visit:
         """Whether the visitor wanted it to end."""
         return self._stopped
 
-    def attach(self, run: Run) -> None:
+    def attach(self, run: Closable) -> None:
         """Let `stop` end this run; one that was stopped before ends at once."""
         with self._lock:
             self._run = run

@@ -1,0 +1,63 @@
+// Pictures that are promoted: each grows in a card of its own, and ends as a PNG with its recipe.
+class Promoted {
+  constructor(root, run) {
+    this.root = root;
+    this.run = run;
+    this.cards = [];
+  }
+
+  ask(links, stage) {
+    this.run.await();
+    trigger("promote", { links, last_stage: stage });
+  }
+
+  open(link) {
+    if (link) trigger("choose", { link });
+  }
+
+  // Whether a message was about promoted pictures.
+  take(message) {
+    const method = { promoting: "begin", promoted_step: "step", promoted: "done" }[message.kind];
+    if (method) this[method](message);
+    return Boolean(method);
+  }
+
+  begin(message) {
+    this.cards = message.pictures.map((picture) => this.card(picture));
+    const list = this.root.querySelector(".promoted-list");
+    list.prepend(...this.cards.map((card) => card.root));
+    list.scrollIntoView({ block: "nearest" });
+    this.run.status.say(`Promoting ${this.cards.length === 1 ? "one picture" : `${this.cards.length} pictures, each alone`}.`, true);
+  }
+
+  card(picture) {
+    const root = this.root.querySelector(".promoted-template").content.firstElementChild.cloneNode(true);
+    const part = (selector) => root.querySelector(selector);
+    root.dataset.seed = picture.seed;
+    part(".open-promoted").addEventListener("click", () => this.open(picture.link));
+    part(".open-promoted").setAttribute("aria-label", `Open in Create: seed ${picture.seed}`);
+    part("canvas").setAttribute("aria-label", `${picture.prompt}, seed ${picture.seed}, in work`);
+    part(".promoted-state").textContent = `Seed ${picture.seed}: waits for its turn`;
+    return { ...picture, root, part };
+  }
+
+  async step(message) {
+    const card = this.cards[message.picture];
+    if (!card) return;
+    card.part(".promoted-state").textContent =
+      `Seed ${card.seed}: ${message.size} pixels, step ${message.step} of ${message.num_steps}`;
+    paint(card.part("canvas"), await decoded(message.x_0));
+  }
+
+  done(message) {
+    const card = this.cards[message.picture];
+    if (!card) return;
+    const address = message.file.file.url;
+    Object.assign(card.part("img"), { src: address, alt: `${card.prompt}, seed ${card.seed}`, hidden: false });
+    card.part("canvas").hidden = true;
+    card.part(".promoted-state").textContent = `Seed ${card.seed}, ${message.size} pixels`;
+    Object.assign(card.part(".save"), { href: address, download: message.file.name, hidden: false });
+    card.part(".save").setAttribute("aria-label", `Download PNG: seed ${card.seed}`);
+    card.root.dataset.state = "done";
+  }
+}

@@ -1,0 +1,112 @@
+// The runs of this visit, each under the one that it leaves; a click brings one back.
+const HELD_RUNS = 30; // whose steps are kept; of older ones the settings are left
+
+class RunTree {
+  constructor(root, lanes, bringBack) {
+    Object.assign(this, { lanes, bringBack, runs: [], current: null });
+    this.root = root.querySelector(".runs");
+    this.list = root.querySelector(".run-tree");
+    this.list.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (button && button.getAttribute("aria-disabled") !== "true") this.pick(this.runs[button.dataset.run]);
+    });
+  }
+
+  // A run begins. One of the same recipe is the same run again.
+  begun({ prompt, seed, link, fork, num_images: numImages, stages }) {
+    const restyle = this.restyle || null; // {of, prompt, level}, where the view has asked for this run
+    this.restyle = null;
+    this.current = { prompt, seed, link, fork, numImages, stages, restyle, state: "running", lanes: new Map(), finished: null };
+  }
+
+  // It ended, finished or not: keep what it has drawn.
+  ended(state, finished = null) {
+    const run = this.current;
+    if (!run || run.state !== "running") return;
+    const draft = run.restyle && state !== "finished"; // the dial was moved on
+    if (draft) this.current = this.find(run.restyle.of) || null;
+    if (draft) return;
+    Object.assign(run, { state, finished });
+    for (const lane of this.lanes) run.lanes.set(lane.stage.name, lane.held());
+    const drawn = this.lanes.filter((lane) => lane.frames.length);
+    if (!drawn.length) return;
+    const { frames } = drawn[drawn.length - 1];
+    run.thumbnail = frames[frames.length - 1].addresses.x_0[0];
+    const same = this.runs.findIndex((other) => other.link === run.link);
+    if (same >= 0) this.runs[same] = run;
+    else this.runs.push(run);
+    if (this.runs.length > HELD_RUNS) this.runs[this.runs.length - HELD_RUNS - 1].lanes = null;
+    if (run.fork || run.restyle) this.root.open = true;
+    this.paint();
+  }
+
+  pick(run) {
+    this.current = run;
+    this.bringBack(run);
+    this.paint();
+  }
+
+  find(link) {
+    return this.runs.find((run) => run.link === link);
+  }
+
+  // What the run that goes on took over from its parent at a stage, if the parent's steps are still here.
+  inherited(stage) {
+    const { fork, restyle } = this.current || {};
+    const parent = restyle ? stage === "base" && this.find(restyle.of) : fork && this.find(fork.parent.link);
+    return parent && parent.lanes && parent.lanes.get(stage);
+  }
+
+  parent(run) {
+    if (run.restyle && run.restyle.of !== run.link) return this.find(run.restyle.of);
+    return run.fork ? this.find(run.fork.parent.link) : undefined;
+  }
+
+  paint() {
+    this.root.hidden = this.runs.length < 2;
+    const under = (parent) => this.runs.filter((run) => this.parent(run) === parent);
+    const branch = (run) => {
+      const item = document.createElement("li");
+      const children = under(run);
+      item.append(this.button(run));
+      if (children.length) {
+        const list = document.createElement("ul");
+        list.append(...children.map(branch));
+        item.append(list);
+      }
+      return item;
+    };
+    this.list.replaceChildren(...under(undefined).map(branch));
+    this.busy(this.running);
+  }
+
+  button(run) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "run" });
+    const picture = Object.assign(document.createElement("img"), { src: run.thumbnail, alt: "", width: 48, height: 48 });
+    const text = document.createElement("span");
+    text.textContent = runName(run);
+    const place = document.createElement("small");
+    place.textContent = [run.restyle ? restyleName(run.restyle) : run.fork && placeName(run.fork), run.state !== "finished" && run.state].filter(Boolean).join(" · ");
+    text.append(place);
+    button.append(picture, text);
+    button.dataset.run = this.runs.indexOf(run);
+    if (run === this.current) button.setAttribute("aria-current", "true");
+    return button;
+  }
+
+  // While a run goes on, none can be brought back.
+  busy(running) {
+    this.running = running;
+    for (const button of this.list.querySelectorAll("button")) button.setAttribute("aria-disabled", String(Boolean(running)));
+  }
+}
+
+function placeName({ stage, step, history }) {
+  const { size } = STAGES.find((each) => each.name === stage);
+  return step ? `from step ${step} at ${size} pixels, solver ${history}` : `from the start of ${size} pixels`;
+}
+
+function restyleName({ prompt, level }) {
+  const words = prompt.length > 60 ? `${prompt.slice(0, 60)}…` : prompt;
+  return `restyled${words ? ` with “${words}”` : ""}, aug_level ${level.toFixed(2)}`;
+}

@@ -1,0 +1,109 @@
+// The words of the prompt as chips; the dial of the chosen one writes its weight into the prompt.
+const panel = element.querySelector(".words-panel");
+const chips = panel.querySelector(".word-chips");
+const dial = panel.querySelector(".word-dial");
+const slider = dial.querySelector("input");
+const note = panel.querySelector(".words-note");
+const ADVICE = note.textContent;
+let timer = null;
+let asked = 0;
+let prompt = "";
+let words = [];
+let chosen = -1;
+
+const field = () => document.querySelector("#field-prompt textarea");
+const short = (weight) => String(Math.round(weight * 100) / 100);
+
+async function read() {
+  const number = ++asked;
+  try {
+    const answer = await server.read_words({ prompt });
+    if (number === asked) show(answer);
+  } catch {
+    if (number === asked) show({ words: [] });
+  }
+}
+
+function show(answer) {
+  note.textContent = answer.problem || ADVICE;
+  if (answer.problem) return;
+  words = answer.words;
+  if (chosen >= words.length) chosen = -1;
+  panel.hidden = !words.length;
+  const focused = [...chips.children].indexOf(document.activeElement);
+  chips.replaceChildren(...words.map(chip));
+  if (focused >= 0 && chips.children[focused]) chips.children[focused].focus();
+  turn();
+}
+
+function chip({ text, weight }, place) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.dataset.weight = weight === 0 ? "none" : weight === 1 ? "even" : "set";
+  button.setAttribute("aria-pressed", String(place === chosen));
+  const word = document.createElement("span");
+  word.textContent = text;
+  button.append(word);
+  if (weight !== 1) {
+    const number = document.createElement("b");
+    number.textContent = `×${short(weight)}`;
+    button.append(" ", number);
+  }
+  button.addEventListener("click", () => {
+    chosen = place === chosen ? -1 : place;
+    [...chips.children].forEach((each, i) => each.setAttribute("aria-pressed", String(i === chosen)));
+    turn();
+  });
+  return button;
+}
+
+// The dial shows the chosen word.
+function turn() {
+  const word = words[chosen];
+  dial.hidden = !word;
+  if (!word) return;
+  slider.value = word.weight;
+  tell(word.weight);
+}
+
+function tell(weight) {
+  const { text } = words[chosen];
+  dial.querySelector(".word-name").textContent = `Weight of “${text.length > 40 ? `${text.slice(0, 40)}…` : text}”`;
+  dial.querySelector(".word-value").textContent = `×${short(weight)}`;
+  slider.setAttribute("aria-valuetext", `${short(weight)} times`);
+}
+
+async function set(weight) {
+  const word = words[chosen];
+  if (!word) return;
+  const bounded = Math.max(0, Math.min(3, Math.round(weight * 100) / 100));
+  word.weight = bounded;
+  turn();
+  const before = field().value;
+  const number = ++asked;
+  let answer;
+  try {
+    answer = await server.weigh_word({ prompt: before, word: chosen, weight: bounded });
+  } catch {
+    answer = { problem: "The server did not answer: try again." };
+  }
+  if (number !== asked || field().value !== before) return; // something newer was done or typed
+  if (answer.problem) note.textContent = answer.problem;
+  else if (answer.prompt !== before) {
+    field().value = prompt = answer.prompt;
+    field().dispatchEvent(new Event("input", { bubbles: true }));
+    read();
+  }
+}
+
+slider.addEventListener("input", () => tell(Number(slider.value)));
+slider.addEventListener("change", () => set(Number(slider.value)));
+panel.querySelector(".less").addEventListener("click", () => set(words[chosen].weight - 0.1));
+panel.querySelector(".more").addEventListener("click", () => set(words[chosen].weight + 0.1));
+panel.querySelector(".even").addEventListener("click", () => set(1));
+window.addEventListener("imagen:prompt", (event) => {
+  if (event.detail === prompt && words.length) return;
+  prompt = event.detail;
+  clearTimeout(timer);
+  timer = setTimeout(read, 250);
+});

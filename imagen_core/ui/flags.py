@@ -1,0 +1,36 @@
+"""What the page is started with. No gradio here, so that a mistake is told at once."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imagen_core.model_names import ModelName, allowed_names, model_named
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The model that the page begins with; host and port, None for the usual ones; a public address; MCP's tool."""
+
+    model: ModelName
+    host: str | None
+    port: int | None
+    share: bool
+    mcp: bool
+
+
+def read_flags(arguments: Sequence[str] | None = None) -> Flags:
+    """Read `arguments`, by default those of the process; exits with 2 and a sentence where they are wrong."""
+    parser = argparse.ArgumentParser(description="Imagen in a browser.")
+    add = parser.add_argument
+    add("--host", help="address to listen on (default: this machine only)")
+    add("--port", type=int, help="port to listen on (default: the first free one from 7860)")
+    add("--share", action="store_true", help="make a public address through gradio's tunnel")
+    add("--mcp", action="store_true", help="offer generate as a tool of the Model Context Protocol, too")
+    add("--model", default="bundled", help="a preset, a repository (owner/name), or a folder with weights")
+    given = parser.parse_args(arguments)
+    model = model_named(given.model)
+    if model is None:
+        parser.error(f"--model {given.model!r} is neither a folder nor one of: {allowed_names()}.")
+    return Flags(model, given.host, given.port, given.share, given.mcp)

@@ -1,0 +1,197 @@
+"""Recipes that come from outside (a link, a picture, the history), and what they may overwrite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from imagen_core import link
+from imagen_core.check import Shared, shared
+from imagen_core.metadata import MetadataError, read_check, read_recipe
+from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.ui.form import Form
+from imagen_core.ui.messages import Messages, fork_message
+from imagen_core.ui.model import Models
+from imagen_core.ui.opening import REPLAY_COST, recipe_in_address
+
+Answer = dict[Component, object]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The components that an opened recipe changes beside the form.
+
+    shared: keeps what the opened recipe's picture was. settled: the recipe that was opened or drawn last, which is lost
+    to nobody. pending: what waits for an answer to the question. attention: whether word maps are wanted; no recipe's.
+    """
+
+    view: gr.HTML
+    lock: gr.Checkbox
+    question: gr.HTML
+    shared: gr.State
+    settled: gr.State
+    pending: gr.State
+    attention: gr.Checkbox
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A recipe from outside, what its picture was, and the sentence that tells that it is there."""
+
+    recipe: Recipe
+    shared: Shared | None
+    text: str
+
+
+class Openings:
+    """The handlers of one page that bring a recipe into its form."""
+
+    def __init__(self, models: Models, form: Form, outputs: Outputs) -> None:
+        self._models = models
+        self.form = form
+        self.outputs = outputs
+
+    @property
+    def changed(self) -> list[Component]:
+        """What the handlers may change."""
+        beside = self.outputs
+        states = (beside.shared, beside.settled, beside.pending)
+        return [*self.form.controls.values(), beside.lock, beside.view, beside.question, *states]
+
+    def open_link(self, request: gr.Request) -> Answer:
+        """Fill the form with the recipe in the page's address, if there is one, and have a small one drawn at once."""
+        try:
+            found = recipe_in_address(request.query_params.multi_items())
+        except RecipeError as error:
+            return self.say("refused", text=f"This link cannot be opened: {error}")
+        if found is None:
+            return self._nothing()
+        recipe, was = found
+        if recipe.model not in self._models.offered:
+            return self._foreign(recipe)
+        replay = recipe.cost <= REPLAY_COST
+        long = f"Opened a link to a long run ({recipe.cost:,} steps): press Generate to begin."
+        return self._show(Opened(recipe, was, "Opened a link." if replay else long), replay)
+
+    def open_picture(self, path: str | None, values: Mapping[Component, object]) -> Answer:
+        """Open the recipe that a dropped PNG carries."""
+        if path is None:
+            return self._nothing()
+        try:
+            recipe = read_recipe(Path(path))
+        except MetadataError as error:
+            return self.say("refused", text=str(error))
+        check = read_check(Path(path))
+        was = None if check is None else Shared(recipe, check)
+        text = "Opened the picture's recipe: press Generate to draw it again."
+        return self._offer(Opened(recipe, was, text), values)
+
+    def open_entry(self, chosen: object, values: Mapping[Component, object]) -> Answer:
+        """Open the recipe of an entry of the history, a link that comes from the browser and so may be anything."""
+        try:
+            if not isinstance(chosen, str):
+                raise RecipeError("link", "must be text")
+            recipe = Recipe.from_link(chosen)
+            was = shared(recipe, link.check_in(chosen))
+        except RecipeError as error:
+            return self.say("refused", text=f"This entry of the history cannot be opened: {error}")
+        text = "Opened a recipe of the history: press Generate to draw it again."
+        return self._offer(Opened(recipe, was, text), values)
+
+    def recall(self, chosen: object) -> Answer:
+        """Show the recipe of an earlier run of this visit, whose link the browser has kept, without a question."""
+        try:
+            recipe = Recipe.from_link(chosen if isinstance(chosen, str) else "")
+        except RecipeError as error:
+            return self.say("refused", text=str(error))
+        return self._show(Opened(recipe, None, "An earlier run of this visit, with its settings."))
+
+    def show(self, recipe: Recipe, text: str) -> Answer:
+        """The form shows a recipe that the page itself made of one of its runs, and it is drawn at once."""
+        return self._show(Opened(recipe, None, text), replay=True)
+
+    def open_chosen(self, event: gr.EventData) -> Answer:
+        """Show the recipe of a draft or of a cell of a sweep, whose link the browser sends, without a question.
+
+        It comes from the form's own settings, so nothing is lost that the visitor has not just seen drawn.
+        """
+        try:
+            recipe = Recipe.from_link(str(getattr(event, "link", "")))
+        except RecipeError as error:
+            return self.say("refused", text=f"This recipe cannot be opened: {error}")
+        return self._show(Opened(recipe, None, "Opened its recipe: press Generate to draw it."))
+
+    def open_pending(self, pending: object) -> Answer:
+        """The answer to the question was yes."""
+        return self._show(pending) if isinstance(pending, Opened) else self._nothing()
+
+    def settle(self, values: Mapping[Component, object]) -> Recipe | None:
+        """The recipe that is about to be drawn: overwriting it loses nothing, for the history has it."""
+        try:
+            return self.form.recipe(values)
+        except RecipeError:
+            return None
+
+    def say(self, kind: str, **values: object) -> Answer:
+        """One message for the view, and nothing else."""
+        return {self.outputs.view: Messages().message(kind, **values) | {"run": ""}}
+
+    def _offer(self, opened: Opened, values: Mapping[Component, object]) -> Answer:
+        """Show a recipe, or ask first where the form holds settings that were neither drawn nor opened."""
+        if opened.recipe.model not in self._models.offered:
+            return self._foreign(opened.recipe)
+        here = self.settle(values)
+        settled = values.get(self.outputs.settled)
+        lost_to_nobody = [each for each in (opened.recipe, settled, self.form.default) if isinstance(each, Recipe)]
+        if here is not None and here in [replace(each, fork=None) for each in lost_to_nobody]:
+            return self._show(opened)
+        name = f"“{_short(opened.recipe.prompt)}”" if opened.recipe.prompt else "a recipe without a prompt"
+        text = f"You changed settings and have not drawn them. Open {name} in their place?"
+        question = Messages().message("question", text=text)
+        return {self.outputs.question: question, self.outputs.pending: opened, self.outputs.view: gr.skip()}
+
+    def _show(self, opened: Opened, replay: bool = False) -> Answer:
+        """The form shows the recipe, its seed is kept, and so is what its picture was."""
+        kept = {self.outputs.lock: True, self.outputs.shared: opened.shared, self.outputs.settled: opened.recipe}
+        told = self.say("opened", text=opened.text, replay=replay, fork=fork_message(opened.recipe))
+        return self.form.show(opened.recipe) | kept | {self.outputs.pending: None} | told
+
+    def _foreign(self, recipe: Recipe) -> Answer:
+        """No model of this page can draw the recipe."""
+        offered = ", ".join(self._models.offered)
+        return self.say(
+            "refused", text=f"That recipe is for the model {recipe.model}, and this page draws with {offered}."
+        )
+
+    def _nothing(self) -> Answer:
+        return {self.outputs.view: gr.skip()}
+
+
+def _short(prompt: str) -> str:
+    return prompt if len(prompt) <= 60 else f"{prompt[:60]}…"
+
+
+def connect_openings(openings: Openings, picture: gr.UploadButton, history: gr.HTML) -> None:
+    """A picture that is uploaded or dropped, an entry of the history, and a yes to the question open a recipe."""
+
+    def from_picture(values: Mapping[Component, object]) -> Answer:
+        path = values[picture]
+        return openings.open_picture(path if isinstance(path, str) else None, values)
+
+    def from_history(values: Mapping[Component, object], event: gr.EventData) -> Answer:
+        return openings.open_entry(getattr(event, "link", None), values)
+
+    outputs = openings.outputs
+    known = {*openings.form.controls.values(), outputs.settled}
+    ways: tuple[tuple[Any, Callable[..., Answer], Any], ...] = (
+        (picture.upload, from_picture, {*known, picture}),
+        (history.select, from_history, known),
+        (outputs.question.submit, openings.open_pending, [outputs.pending]),
+    )
+    for event, handler, inputs in ways:
+        event(handler, inputs, openings.changed, queue=False, api_visibility="private", show_progress="hidden")

@@ -1,0 +1,160 @@
+"""What the tab of sweeps does when a visitor acts: draw a sweep, open the one in a link, stop."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gradio as gr
+from gradio.components import Component
+
+from imagen_core.metadata import write
+from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.sweep import Axis, Sweep
+from imagen_core.ui.drawing import Order, drawing
+from imagen_core.ui.errors import sentence
+from imagen_core.ui.form import Form
+from imagen_core.ui.messages import Message, Messages
+from imagen_core.ui.model import Models
+from imagen_core.ui.opening import sweep_in_address
+from imagen_core.ui.sweep_messages import SweepMessages
+from imagen_core.ui.visits import Visits
+from imagen_core.zero_gpu import lent
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+NO_AXIS = "none"
+
+
+@dataclass(frozen=True)
+class AxisControls:
+    """What is varied along an axis, and its values as text."""
+
+    name: gr.Dropdown
+    values: gr.Textbox
+
+
+@dataclass(frozen=True)
+class SweepControls:
+    """The controls of both axes, the view, and the lock of the form's seed."""
+
+    axes: tuple[AxisControls, AxisControls]
+    view: gr.HTML
+
+
+class SweepHandlers:
+    """The handlers of one page's sweep; what does not vary comes from the form of the page."""
+
+    def __init__(self, models: Models, form: Form, controls: SweepControls, address: str) -> None:
+        self._models = models
+        self._form = form
+        self._controls = controls
+        self._address = address
+        self._drawn = lent(drawing(models.offered))
+        self._visits = Visits()
+
+    def inputs(self) -> set[Component]:
+        """What `draw` reads."""
+        return {*self._form.controls.values(), *self._axis_controls()}
+
+    def opened(self) -> list[Component]:
+        """What `open_link` fills."""
+        return [*self._form.controls.values(), *self._axis_controls(), self._controls.view]
+
+    def draw(self, values: Mapping[Component, object], request: gr.Request) -> Iterator[Message]:
+        """Draw the sweep cell by cell and yield its messages, at the end with the sheet."""
+        messages = SweepMessages()
+        with self._visits.open(request.session_hash or "") as visit:
+            try:
+                sweep = self._sweep(values)
+                model = self._models.of(sweep.recipe)
+                yield messages.begun(sweep, self._address)
+                if not model.ready:
+                    yield messages.message("note", text="Loading the model: only the first sweep waits for it.")
+                model.get()  # here, because a process that is forked for the drawing has what is loaded by then
+                pictures: dict[int, Image] = {}
+                for index in sweep.order():
+                    for step in self._drawn(Order(sweep.cell(index), Messages()), visit.attach):
+                        if step["kind"] in ("failed", "stopped"):
+                            yield messages.message(step["kind"], text=step.get("text"))
+                            return
+                        if step["kind"] == "step" and (message := messages.step(index, step)) is not None:
+                            yield message
+                        if step["kind"] == "finished":
+                            picture = _picture(step)
+                            yield messages.cell_done(index, picture)
+                            pictures[index] = _small(picture, sweep)
+                yield from _sheet(sweep, pictures, messages)
+                yield messages.finished()
+            except Exception as error:
+                yield messages.message("failed", text=sentence(error))
+
+    def open_link(self, request: gr.Request) -> dict[Component, object]:
+        """Fill the form and the axes with the sweep in the page's address, if there is one."""
+        try:
+            sweep = sweep_in_address(request.query_params.multi_items())
+        except RecipeError as error:
+            text = f"This link cannot be opened: {error}"
+            return {self._controls.view: SweepMessages().message("refused", text=text)}
+        if sweep is None:
+            return {self._controls.view: gr.skip()}
+        shown = self._form.show(sweep.recipe)
+        for place, axis in enumerate(self._controls.axes):
+            known = sweep.axes[place] if place < len(sweep.axes) else None
+            shown |= {axis.name: known.name if known else NO_AXIS, axis.values: known.text if known else ""}
+        return shown | {self._controls.view: SweepMessages().message("note", text="Opened a sweep: press Draw.")}
+
+    def stop(self, request: gr.Request) -> Message:
+        """Stop what this visitor has running here."""
+        self._visits.stop(request.session_hash or "")
+        return SweepMessages().message("stopped", run="")
+
+    def leave(self, request: gr.Request) -> None:
+        """The visitor's tab was closed."""
+        self._visits.stop(request.session_hash or "")
+
+    def _axis_controls(self) -> list[Component]:
+        return [control for axis in self._controls.axes for control in (axis.name, axis.values)]
+
+    def _sweep(self, values: Mapping[Component, object]) -> Sweep:
+        recipe: Recipe = replace(self._form.recipe(values), num_images=1)
+        axes = []
+        for axis in self._controls.axes:
+            name, text = values[axis.name], values[axis.values]
+            if not isinstance(name, str) or not isinstance(text, str):
+                raise RecipeError("sweep", "must have a name and values in text: load the page again")
+            if name != NO_AXIS:
+                axes.append(Axis.of(name, text))
+        return Sweep(recipe, tuple(axes))
+
+
+def _picture(finished: Message) -> Image:
+    """The picture of a finished run."""
+    from PIL import Image as images
+
+    [file] = finished["files"]
+    return images.open(io.BytesIO(file["png"])).convert("RGB")
+
+
+def _small(picture: Image, sweep: Sweep) -> Image:
+    """A cell's picture as the sheet has it; nothing larger is held."""
+    from imagen_core.contact_sheet import cell_size, fitted
+
+    return fitted(picture, cell_size(sweep))
+
+
+def _sheet(sweep: Sweep, pictures: Mapping[int, Image], messages: SweepMessages) -> Iterator[Message]:
+    """The message with the finished sheet; its file is there until the next message is asked for."""
+    from imagen_core.contact_sheet import to_png
+
+    data = to_png(sweep, [pictures[index] for index in sorted(pictures)])
+    with tempfile.TemporaryDirectory(prefix="imagen-") as folder:
+        path = Path(folder) / f"sweep-{sweep.recipe.seed}.png"
+        write(data, path)
+        file = {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
+        yield messages.message("sheet", file={"file": file, "name": path.name})

@@ -1,0 +1,61 @@
+"""A sweep's events as small messages: the newest step of the cell that is drawn."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import TYPE_CHECKING
+
+from imagen_core.recipe import SIZES
+from imagen_core.sweep import Sweep
+from imagen_core.ui.messages import INTERVAL, Message, Messages, data_uri, png
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_EXACT, _SHOWN, _QUALITY = 64, 256, 85  # pixels a side of a cell's picture on the page, and quality of a JPEG
+
+
+class SweepMessages:
+    """The messages of one sweep, in their order."""
+
+    def __init__(self) -> None:
+        self._messages = Messages()
+        self._sent_at = 0.0
+        self._began = self._cell_began = time.monotonic()
+
+    def message(self, kind: str, **values: object) -> Message:
+        """One message of this run."""
+        return self._messages.message(kind, **values)
+
+    def begun(self, sweep: Sweep, address: str) -> Message:
+        """The first: the axes, the link of every cell along the rows, and that of the whole."""
+        axes = [{"name": axis.name, "labels": list(axis.labels)} for axis in sweep.axes]
+        links = [sweep.cell(index).to_link() for index in range(sweep.columns * sweep.rows)]
+        return self.message("begun", axes=axes, links=links, link=sweep.to_link(), page=address)
+
+    def step(self, cell: int, step: Message) -> Message | None:
+        """A preview of a cell, from the "step" of its run, at least 80 ms after the one before."""
+        if time.monotonic() - self._sent_at < INTERVAL:
+            return None
+        self._sent_at = time.monotonic()
+        values = {"size": SIZES[step["stage"]], "step": step["step"], "num_steps": step["num_steps"]}
+        return self.message("cell_step", cell=cell, x_0=step["x_0"][0], **values)
+
+    def cell_done(self, cell: int, picture: Image) -> Message:
+        """A cell is finished."""
+        seconds, self._cell_began = time.monotonic() - self._cell_began, time.monotonic()
+        return self.message("cell_done", cell=cell, x_0=_shown(picture), seconds=seconds)
+
+    def finished(self) -> Message:
+        """The last."""
+        return self.message("finished", seconds=time.monotonic() - self._began)
+
+
+def _shown(picture: Image) -> str:
+    """A finished picture as the cell shows it: exact where the page enlarges its pixels."""
+    if picture.width <= _EXACT:
+        return data_uri("png", png(picture))
+    data = io.BytesIO()
+    picture.resize((_SHOWN, _SHOWN)).save(data, format="JPEG", quality=_QUALITY)
+    return data_uri("jpeg", data.getvalue())

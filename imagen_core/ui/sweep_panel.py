@@ -1,0 +1,75 @@
+"""The tab of sweeps: what varies along a row and down, and the table of cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from imagen_core.sweep import FIELDS
+from imagen_core.ui.draft_handlers import DraftHandlers
+from imagen_core.ui.form import Form
+from imagen_core.ui.model import Models
+from imagen_core.ui.openings import Openings
+from imagen_core.ui.run_panel import RunPanel, buttons, run_panel
+from imagen_core.ui.sweep_handlers import NO_AXIS, AxisControls, SweepControls, SweepHandlers
+
+_SHOW = """() => {
+  if (/[?&]sweep\\.[xy]=/.test(location.search))
+    [...document.querySelectorAll('button[role=tab]')].find((tab) => tab.textContent.trim() === 'Sweep')?.click();
+}"""
+
+
+@dataclass(frozen=True)
+class SweepPanel:
+    """The tab, to connect it."""
+
+    handlers: SweepHandlers
+    run: RunPanel
+
+    def connect(self, page: Openings, promoting: DraftHandlers, sampler: str) -> None:
+        """Buttons draw and stop, cells are promoted and opened."""
+        handlers = self.handlers
+        self.run.connect(handlers.draw, handlers.inputs(), handlers.stop, promoting, page, sampler)
+
+    def open_link(self, blocks: gr.Blocks) -> None:
+        """A link to a sweep fills the tab and shows it."""
+        handlers = self.handlers
+        opened = blocks.load(
+            handlers.open_link,
+            None,
+            handlers.opened(),
+            queue=False,
+            api_visibility="private",
+            show_progress="hidden",
+        )
+        opened.then(None, js=_SHOW, api_visibility="private")
+        blocks.unload(handlers.leave)
+
+
+def sweep_panel(models: Models, form: Form, address: str) -> SweepPanel:
+    """Place the tab's content."""
+    with gr.Column(elem_id="sweep-panel"):
+        with gr.Row(elem_id="sweep-ask"):
+            axes = (
+                _axis("x", "Along a row", "base.guidance_scale", "1, 2, 4, 8"),
+                _axis("y", "Down", NO_AXIS, ""),
+            )
+            draw, stop = buttons("sweep", "Draw the sweep")
+        run = run_panel("sweep", draw, stop)
+    return SweepPanel(SweepHandlers(models, form, SweepControls(axes, run.view), address), run)
+
+
+def _axis(place: str, label: str, name: str, values: str) -> AxisControls:
+    names = [NO_AXIS, *FIELDS] if place == "y" else list(FIELDS)
+    return AxisControls(
+        gr.Dropdown(names, value=name, label=label, elem_id=f"field-sweep-{place}", info="The setting that varies."),
+        gr.Textbox(
+            values,
+            label=f"Values {label.lower()}",
+            info="1, 2, 4 or 1..9 step 2. Prompts: a {red|blue} apple.",
+            lines=1,
+            max_lines=6,
+            elem_id=f"field-sweep-{place}-values",
+        ),
+    )
