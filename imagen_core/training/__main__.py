@@ -2,6 +2,7 @@
 
 python -m imagen_core.training base --minutes 120     a new budget, from the kept state if there is one
 python -m imagen_core.training base                   go on with an interrupted budget
+python -m imagen_core.training base --minutes 60 --initial assets/bundled      go on from weights alone
 python -m imagen_core.training all --minutes 200      all three stages, the time shared 7 : 2 : 1
 """
 
@@ -19,7 +20,7 @@ import torch
 
 from imagen_core.checkpoints import CheckpointError, bundled_folder, load_text_encoder
 from imagen_core.imagen import Imagen
-from imagen_core.shards import read_manifest, save_shards, write_manifest
+from imagen_core.shards import load_shards, read_manifest, save_shards, write_manifest
 from imagen_core.text_encoder import TextEncoder
 from imagen_core.training.config import CONFIGS
 from imagen_core.training.corpus import Corpus, load_shard
@@ -58,7 +59,13 @@ def train(stage: str, arguments: argparse.Namespace, minutes: float | None) -> N
     for done, total, path in render_all():
         if done == total or not path.exists():
             print(f"{done} of {total} sprites", flush=True)
-    trainer = Trainer(config, folder / "training" / f"{stage}.safetensors", torch.device(arguments.device))
+    state = folder / "training" / f"{stage}.safetensors"
+    trainer = Trainer(config, state, torch.device(arguments.device))
+    if arguments.initial is not None and not state.exists():
+        tensors, header = load_shards(arguments.initial, stage, read_manifest(arguments.initial))
+        tensors.pop("alphas_cumprod")
+        trainer.take_over(tensors, header["trained_images"], header["trained_seconds"])
+        print(f"{stage}: goes on from the weights in {arguments.initial}", flush=True)
     if minutes is None and trainer.progress.budget <= 0:
         raise ValueError(f"give --minutes: {stage} has no earlier run whose budget could be used up.")
     if minutes is None and trainer.progress.elapsed >= trainer.progress.budget:
@@ -154,6 +161,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=0, help="processor threads (default: torch's choice)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="as torch writes it")
     parser.add_argument("--output", type=Path, default=bundled_folder(), help="model folder to export to")
+    parser.add_argument("--initial", type=Path, help="model folder whose weights to go on from, where no state is kept")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagen_core.models.unet import UNetConfig
+from imagen_core.models.unet_config import UNetConfig
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,9 @@ class StageConfig:
     size: pixels of a side of the stage's picture; crop: the share of a side that one training picture shows.
     prediction: what the network predicts; snr_cap: the weight of the x_0 error is min(1 + SNR, snr_cap).
     noisy: timesteps are drawn as 999 u^noisy of uniform u; below 1, more of them are noisy ones.
+    clean: share of pictures whose low-resolution image is given without noise, aug_level 0, as default recipes do; the
+        others have an aug_level drawn evenly from [0, 1].
+    soften: the low-resolution image is blurred with a Gaussian of up to so many of its pixels.
     batch, learning_rate, warm_up (updates): of the optimiser; text_drop: share of pictures trained without text.
 
     Raises:
@@ -27,6 +30,8 @@ class StageConfig:
     prediction: str
     snr_cap: float
     noisy: float = 1.0
+    clean: float = 0.0
+    soften: float = 0.0
     batch: int = 32
     learning_rate: float = 2e-3
     warm_up: int = 50
@@ -47,10 +52,18 @@ CONFIGS = {
         stage="base",
         size=64,
         crop=1.0,
-        unet=UNetConfig(patch=2, widths=(64, 128, 256), blocks=(1, 2, 2), attention=("none", "text", "image and text")),
+        unet=UNetConfig(
+            patch=2,
+            widths=(64, 128, 256),
+            blocks=(1, 2, 2),
+            attention=("none", "text", "image and text"),
+            middle=3,
+            places=True,
+            text_layers=2,
+        ),
         prediction="v",
         snr_cap=5.0,
-        noisy=0.6,
+        noisy=0.75,
         batch=32,
     ),
     "sr256": StageConfig(
@@ -58,10 +71,17 @@ CONFIGS = {
         size=256,
         crop=1.0,
         unet=UNetConfig(
-            patch=4, widths=(96, 96, 128), blocks=(1, 1, 1), attention=("none", "none", "text"), low_res=True
+            patch=4,
+            widths=(96, 96, 128),
+            blocks=(1, 1, 1),
+            attention=("none", "none", "text"),
+            low_res=True,
+            residual=0.08,
         ),
         prediction="x_0",
         snr_cap=6.0,
+        clean=0.5,
+        soften=0.5,
         batch=4,
     ),
     "sr1024": StageConfig(
@@ -69,10 +89,17 @@ CONFIGS = {
         size=1024,
         crop=0.25,
         unet=UNetConfig(
-            patch=8, widths=(64, 96, 96), blocks=(1, 1, 1), attention=("none", "none", "text"), low_res=True
+            patch=8,
+            widths=(64, 96, 96),
+            blocks=(1, 1, 1),
+            attention=("none", "none", "text"),
+            low_res=True,
+            residual=0.045,
         ),
         prediction="x_0",
         snr_cap=6.0,
+        clean=0.7,
+        soften=0.8,
         batch=8,
     ),
 }

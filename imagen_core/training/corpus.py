@@ -18,9 +18,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from imagen_core.text_encoder import TextEncoder
+from imagen_core.training.captions import caption
 from imagen_core.training.config import StageConfig
 from imagen_core.training.objective import Batch
-from imagen_core.training.scenes import Scene, caption, compose, render
+from imagen_core.training.scenes import Scene, compose, render
 
 SHARD_BYTES = 150_000_000  # of pixels
 _ENCODED_AT_ONCE = 64
@@ -44,7 +45,7 @@ def picture(scene: Scene, config: StageConfig, rng: random.Random) -> Tensor:
 @lru_cache(maxsize=1)
 def scenes_digest() -> str:
     """Changes with whatever decides what scenes look like and how captions say it, so that no old shard is reused."""
-    names = ("concepts.csv", "scenes.py", "backgrounds.py", "colours.py", "sprites.py", "corpus.py")
+    names = ("concepts.csv", "scenes.py", "captions.py", "backgrounds.py", "colours.py", "sprites.py", "corpus.py")
     content = b"".join((Path(__file__).parent / name).read_bytes() for name in names)
     return hashlib.blake2b(content, digest_size=4).hexdigest()
 

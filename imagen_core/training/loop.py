@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from imagen_core.models.unet import UNet
-from imagen_core.schedulers import cosine_schedule
+from imagen_core.noise_schedule import cosine_schedule
 from imagen_core.training.config import StageConfig
 from imagen_core.training.corpus import Corpus
 from imagen_core.training.objective import loss
 from imagen_core.training.optimiser import Optimiser
+
+GROWTH = frozenset({"middle", "places", "text_layers"})  # layers of a U-Net that begin by adding nothing
 
 
 @dataclass
@@ -69,6 +71,23 @@ class Trainer:
                     f"{state} is no state of the {config.stage} stage as it is configured now ({error}): "
                     "move it away to begin anew."
                 ) from error
+
+    def take_over(self, weights: Mapping[str, Tensor], images: int, seconds: float) -> None:
+        """Go on from finished weights that saw so many images, where there is no state; the moments begin anew.
+
+        The network may have grown since: layers that `GROWTH` names begin by adding nothing where the
+        weights lack them.
+
+        Raises:
+            ValueError: they are of another network.
+        """
+        own = self.optimiser.average
+        missing = {name: own[name] for name in own.keys() - weights.keys() if set(name.split(".")) & GROWTH}
+        whole = {**weights, **missing}
+        if {name: value.shape for name, value in own.items()} != {name: w.shape for name, w in whole.items()}:
+            raise ValueError(f"the weights are not those of the {self.config.stage} stage as it is configured now.")
+        self.optimiser.load_state({f"{part}.{n}": w for n, w in whole.items() for part in ("weights", "average")})
+        self.progress = Progress(update=images // self.config.batch, images=images, total_seconds=seconds)
 
     def save(self) -> None:
         """Write the state beside the old one, then take its place."""

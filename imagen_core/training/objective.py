@@ -2,7 +2,8 @@
 
 Timesteps are stratified over the batch. Whatever the network predicts, its error counts as an error of x_0 with the
 weight min(1 + SNR, snr_cap); for v-prediction, whose error is (1 + SNR) times that of x_0, this is a smooth cap on
-v's own weight: the noisy timesteps, which decide what is where, keep theirs in full.
+v's own weight: the noisy timesteps, which decide what is where, keep theirs in full. Where a low-resolution picture
+tells most of x_0, error and SNR count in units of what it leaves open.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imagen_core.models.unet import UNet
+from imagen_core.models.conditioning import UNetConditioning
+from imagen_core.models.unet import UNet, spread
 from imagen_core.noise_conditioning import augment, upsample
-from imagen_core.schedulers import NUM_TIMESTEPS, NoiseSchedule
+from imagen_core.noise_schedule import NUM_TIMESTEPS, NoiseSchedule
 from imagen_core.training.config import StageConfig
 
 
@@ -40,6 +42,20 @@ def weight(log_snr: Tensor, prediction: str, snr_cap: float) -> Tensor:
     return (1 + snr / snr_cap).reciprocal()  # v: the x_0 error then weighs (1 + SNR) / (1 + SNR / cap)
 
 
+def soften(pictures: Tensor, sigma: Tensor) -> Tensor:
+    """Blur pictures (n, 3, h, w), each with its own Gaussian of sigma (n,) pixels, 0 to 1; borders are repeated.
+
+    Pictures of an earlier stage are softer than real ones; a stage trained on these alone would keep what is soft.
+    """
+    reach = torch.arange(-2, 3, device=pictures.device)
+    kernel = torch.exp(-reach.square() / (2 * sigma.clamp(min=1e-3).square())[:, None])  # (n, 5)
+    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(3, dim=0)  # (3 n, 5)
+    n, channels, height, width = pictures.shape
+    planes = F.pad(pictures.reshape(1, n * channels, height, width), (2, 2, 2, 2), mode="replicate")
+    planes = F.conv2d(planes, kernel[:, None, :, None], groups=n * channels)
+    return F.conv2d(planes, kernel[:, None, None, :], groups=n * channels).reshape(pictures.shape)
+
+
 def timesteps(n: int, noisy: float) -> Tensor:
     """So many timesteps in 0 ... 999, stratified, in random order."""
     evenly = (torch.randperm(n) + torch.rand(n)) / n  # one in each n-th of [0, 1)
@@ -56,14 +72,17 @@ def loss(unet: UNet, batch: Batch, config: StageConfig, noise_schedule: NoiseSch
     x_t = alpha * x_0 + sigma * epsilon
     mask = batch.mask & (torch.rand(n, 1) >= config.text_drop).to(x_0.device)
     low_res = aug_level = None
+    open_part = torch.ones(n).to(x_0)  # (n,), root mean square of what is to be found
     if config.unet.low_res:
-        aug_level = torch.rand(n).to(x_0.device)
+        aug_level = (torch.rand(n) * (torch.rand(n) >= config.clean)).to(x_0.device)
         small = F.avg_pool2d(x_0, 4)
+        small = soften(small, torch.rand(n).to(x_0) * config.soften)
         low_res = upsample(augment(small, aug_level, torch.randn(small.shape).to(x_0)), x_0.shape[2])
+        open_part = spread(aug_level, config.unet.residual)
     target = x_0 if config.prediction == "x_0" else alpha * epsilon - sigma * x_0
     with torch.autocast(x_0.device.type, dtype=torch.bfloat16):
-        predicted = unet(x_t, t.float().to(x_0.device), batch.states, mask, low_res, aug_level)
+        predicted = unet(x_t, t.float().to(x_0.device), UNetConditioning(batch.states, mask, low_res, aug_level))
     error = (predicted.float() - target).square().mean(dim=(1, 2, 3))
-    weights = weight(noise_schedule.log_snrs[t].float().to(x_0.device), config.prediction, config.snr_cap)
-    mean: Tensor = (error * weights).mean()
+    log_snr = noise_schedule.log_snrs[t].float().to(x_0.device) + 2 * open_part.log()
+    mean: Tensor = (error * weight(log_snr, config.prediction, config.snr_cap) / open_part.square()).mean()
     return mean

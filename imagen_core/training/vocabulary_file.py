@@ -1,0 +1,48 @@
+"""Writes a model folder's vocabulary.json: `python -m imagen_core.training.vocabulary_file`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from imagen_core.checkpoints import VOCABULARY, bundled_folder
+from imagen_core.shards import write_manifest
+from imagen_core.training.captions import BACKGROUND_WORDS
+from imagen_core.training.colours import COLOURS
+from imagen_core.training.scenes import NUMBERS, RELATIONS, STYLES
+from imagen_core.training.sprites import concepts
+from imagen_core.vocabulary import Thing, Vocabulary
+
+OTHERS = ("style", "drawing", "picture", "illustration", "background")
+
+
+def trained() -> Vocabulary:
+    """The words that the captions of `scenes.py` are made of."""
+    return Vocabulary(
+        tuple(Thing(concept.noun, concept.plural, concept.colour, concept.synonyms) for concept in concepts()),
+        COLOURS,
+        tuple(BACKGROUND_WORDS.values()),
+        tuple(RELATIONS.values()),
+        tuple(NUMBERS.values()),
+        STYLES,
+        OTHERS,
+    )
+
+
+def write(folder: Path) -> Path:
+    """Write the file and its entry in the manifest."""
+    path = folder / VOCABULARY
+    path.write_text(trained().to_json(), encoding="utf-8")
+    write_manifest(folder, [path])
+    return path
+
+
+def main() -> None:
+    """Write the file of the bundled model, or of another folder."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=bundled_folder(), help="model folder")
+    print(write(parser.parse_args().output))
+
+
+if __name__ == "__main__":
+    main()
