@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageFinished, StageStarted, StepStats
+from imagen_core.events import (
+    Event,
+    Preview,
+    PromptEncoded,
+    StageError,
+    StageFinished,
+    StageStarted,
+    StepStats,
+    WordAttention,
+)
 from imagen_core.recipe import Recipe, RecipeError, StageRecipe
 
 if TYPE_CHECKING:
@@ -27,6 +36,7 @@ __all__ = (
     "StageRecipe",
     "StageStarted",
     "StepStats",
+    "WordAttention",
 )
 
 

@@ -11,23 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagen_core import command_line
+from imagen_core.check import Checks
+from imagen_core.command_line_options import UsageError
 from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageFinished, StageStarted
-from imagen_core.metadata import MetadataError, quoted, save_png
+from imagen_core.metadata import MetadataError, quoted, save_png, write
 from imagen_core.recipe import Recipe, RecipeError
 from imagen_core.validation import shown
 
 if TYPE_CHECKING:
     from imagen_core.imagen import Imagen
+    from imagen_core.sweep import Sweep
 
 
 def main(arguments: Sequence[str] | None = None, load: Callable[[str], Imagen] | None = None) -> int:
     """Do what `arguments` say and return the exit code; `load` makes the Imagen of a preset's or folder's name."""
     try:
         request = command_line.parse(arguments)
-    except (command_line.UsageError, RecipeError, MetadataError) as error:
+    except (UsageError, RecipeError, MetadataError) as error:
         return _failed(error, 2)
     except KeyboardInterrupt:
         return _failed("stopped", 130)
+    if request.sweep and "link" in request.prints:
+        print(request.sweep.to_link())
+        return 0
     if request.prints:
         for recipe in request.recipes:
             _print_recipe(recipe, request.prints)
@@ -57,33 +63,58 @@ def _draw(request: command_line.Request, load: Callable[[str], Imagen] | None) -
         load = Imagen.from_pretrained
     try:
         imagen = load(request.model)
+        if request.sweep:
+            _draw_sweep(imagen, request.sweep, request.paths[0][0], request.quiet)
+            return 0
         for recipe, paths in zip(request.recipes, request.paths, strict=True):
-            _draw_recipe(imagen, recipe, paths, request.quiet)
+            checks = _draw_recipe(imagen, recipe, paths, request.quiet)
+            if request.shared is not None and (verdict := request.shared.verdict(recipe, checks.of(0))):
+                print(f"imagen_core: compared with the first picture of this recipe: {verdict}.", file=sys.stderr)
     except (CheckpointError, StageError, MetadataError, RecipeError) as error:
         return _failed(error, 1)
     return 0
 
 
-def _draw_recipe(imagen: Imagen, recipe: Recipe, paths: Sequence[Path], quiet: bool) -> None:
-    """Run `recipe` and write its images; where a stage fails, those of the stage before it are written and told."""
+def _draw_recipe(imagen: Imagen, recipe: Recipe, paths: Sequence[Path], quiet: bool) -> Checks:
+    """Run `recipe` and write its images; where a stage fails, those of the stage before it are written and told.
+
+    The answer is the images' checks.
+    """
+    from imagen_core.images import to_pil
+
     finished: StageFinished | None = None
+    checks = Checks(imagen.weights)
     with contextlib.closing(imagen.stream(recipe)) as run, contextlib.closing(_Progress(quiet)) as progress:
         try:
             for event in run:
                 progress.show(event)
                 if isinstance(event, StageFinished):
                     finished = event
+                    checks.add(to_pil(event.x_0))
         except StageError as error:
             if finished is None:
                 raise
             # Saved under another name and with a recipe that ends there, so that nobody takes it for the whole.
             kept = [path.with_stem(f"{path.stem}-{finished.stage}") for path in paths]
-            _save(finished, replace(recipe, last_stage=finished.stage), kept)
+            _save(finished, replace(recipe, last_stage=finished.stage), kept, checks)
             problem = str(error).removeprefix(f"{error.stage}: ").rstrip(".")
             names = ", ".join(quoted(path) for path in kept)
             raise StageError(error.stage, f"{problem}; what {finished.stage} drew is in {names}.") from error
     assert finished is not None
-    _save(finished, recipe, paths)
+    _save(finished, recipe, paths, checks)
+    return checks
+
+
+def _draw_sweep(imagen: Imagen, sweep: Sweep, path: Path, quiet: bool) -> None:
+    """Draw every cell and write the sheet."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    from imagen_core.contact_sheet import cell_size, fitted, to_png
+
+    cells = tqdm(sweep.order(), desc="sweep", unit="cell", file=sys.stderr, disable=quiet)
+    pictures = {index: fitted(imagen.generate(sweep.cell(index))[0], cell_size(sweep)) for index in cells}
+    write(to_png(sweep, [pictures[index] for index in sorted(pictures)]), path)
+    _tell(path)
 
 
 class _Progress:
@@ -95,7 +126,7 @@ class _Progress:
 
     def show(self, event: Event) -> None:
         """Tell of one event."""
-        from tqdm import tqdm  # type: ignore[import-untyped]
+        from tqdm import tqdm
 
         match event:
             case PromptEncoded():
@@ -126,14 +157,18 @@ def _notes(event: PromptEncoded) -> Iterator[str]:
         yield f"note: the text encoder does not know {', '.join(shown(word) for word in event.unknown[:5])}."
 
 
-def _save(finished: StageFinished, recipe: Recipe, paths: Sequence[Path]) -> None:
-    """Write every image with the recipe that draws it alone, and print its path."""
+def _save(finished: StageFinished, recipe: Recipe, paths: Sequence[Path], checks: Checks) -> None:
+    """Write every image with the recipe that draws it alone and its check, and print its path."""
     from imagen_core.images import to_pil
 
     for index, (image, path) in enumerate(zip(to_pil(finished.x_0), paths, strict=True)):
-        save_png(image, recipe.for_image(index), path)
-        encoding = sys.stdout.encoding or "utf-8"  # a terminal may not know every letter of a file's name
-        print(str(path).encode(encoding, "backslashreplace").decode(encoding), flush=True)
+        save_png(image, recipe.for_image(index), path, checks.of(index))
+        _tell(path)
+
+
+def _tell(path: Path) -> None:
+    encoding = sys.stdout.encoding or "utf-8"  # a terminal may not know every letter of a file's name
+    print(str(path).encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def _failed(error: object, code: int) -> int:

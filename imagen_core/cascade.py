@@ -10,163 +10,175 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from imagen_core.denoiser import Conditioning, Denoiser, Prediction
-from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageFinished, StageStarted, Stopped
-from imagen_core.models.unet import UNet
+from imagen_core.conditioning import Conditioning, conditioning
+from imagen_core.denoiser import Denoiser
+from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageStarted
+from imagen_core.fork import drawn_by
 from imagen_core.noise import StageNoise
-from imagen_core.noise_conditioning import augment, upsample
-from imagen_core.recipe import Recipe
-from imagen_core.sampler import sample
-from imagen_core.schedulers import NoiseSchedule, build_scheduler
+from imagen_core.prompt_interpolation import read_prompts
+from imagen_core.prompt_weights import parse
+from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.run import Run
+from imagen_core.sampler import Step, sample
+from imagen_core.schedulers import Scheduler
+from imagen_core.solver_state import KeptStates
+from imagen_core.stage import Stage, check_refused, finished, is_out_of_memory
 from imagen_core.text_encoder import TextEncoder
+from imagen_core.trajectory import Leg, legs, walk
+from imagen_core.variation import prompts, seeds
+from imagen_core.word_attention import joined
+from imagen_core.word_tokens import UnmatchedWords, prompt_states
 
 KEPT_BYTES = 256_000_000  # more than the largest recipe needs, 16 images at 1024 pixels with the stages before
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One model of the cascade: it draws pictures of `size` x `size` pixels."""
-
-    name: str
-    size: int
-    unet: UNet
-    noise_schedule: NoiseSchedule
-    prediction: Prediction
-
-
-class Run:
-    """The events of one run, an iterator. `close`, from any thread, stops it within one block of a U-Net."""
-
-    def __init__(self, start: Callable[[Callable[[], None]], Iterator[Event]]) -> None:
-        self._stop = threading.Event()
-        self._working = threading.Lock()
-        self._events = start(self._stop_if_asked)
-
-    def __iter__(self) -> Iterator[Event]:
-        return self
-
-    def __next__(self) -> Event:
-        with self._working:
-            if self._stop.is_set():
-                raise StopIteration
-            try:
-                return next(self._events)
-            except Stopped:
-                raise StopIteration from None
-
-    def close(self) -> None:
-        """End the run. No event comes after this, but for one that is being handed out at this moment."""
-        self._stop.set()
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._stop.is_set()
-
-    def _stop_if_asked(self) -> None:
-        if self._stop.is_set():
-            raise Stopped
-
-
 class Cascade:
-    """A text encoder and the stages, on one device. Several threads may run recipes at the same time."""
+    """The stages, computing on one device. Several threads may run recipes at the same time."""
 
-    def __init__(self, text_encoder: TextEncoder, stages: Mapping[str, Stage], device: torch.device) -> None:
-        self.text_encoder = text_encoder
+    def __init__(self, stages: Mapping[str, Stage], device: torch.device) -> None:
+        self.text_encoder = stages["base"].text_encoder
         self.stages = stages
         self.device = device
         self._kept: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
+        self._states = KeptStates()
         self._lock = threading.Lock()
 
-    def run(self, recipe: Recipe) -> Run:
-        """Draw what the recipe says. The iterator raises `StageError` where a stage cannot go on."""
-        return Run(lambda stop_if_asked: self._events(recipe, stop_if_asked))
+    def run(self, recipe: Recipe, attention: bool = False) -> Run:
+        """Draw what the recipe says. The iterator raises `StageError` where a stage cannot go on.
 
-    def _events(self, recipe: Recipe, stop_if_asked: Callable[[], None]) -> Iterator[Event]:
-        prompts: set[str] = set()
+        attention: previews tell where the words were looked for. The pictures are the same; but as the maps are made
+        while they are drawn, all stages run, also those that were kept.
+
+        Raises:
+            RecipeError: there are no weights of a stage that the recipe asks for, or a fork is behind the last step.
+        """
+        missing = [name for name in recipe.stages() if name not in self.stages]
+        if missing:
+            last = recipe.stages()[recipe.stages().index(missing[0]) - 1]
+            raise RecipeError("last_stage", f"must be {last}, for the model has no {missing[0]} stage")
+        if recipe.fork is not None:
+            for name in recipe.stages():
+                legs(recipe, name, self.stages[name].noise_schedule)
+        return Run(lambda stop_if_asked: self._events(recipe, stop_if_asked, attention))
+
+    def _events(self, recipe: Recipe, stop_if_asked: Callable[[], None], attention: bool) -> Iterator[Event]:
+        read: set[tuple[TextEncoder, str]] = set()
         before: Tensor | None = None
         for name in recipe.stages():
-            own = recipe.stage(name).prompt
-            prompt = recipe.prompt if own is None else own
-            if prompt not in prompts:
-                prompts.add(prompt)
-                yield self._encode(prompt)
-            images = self._recall(recipe.stage_key(name))
+            drawn = drawn_by(recipe, name)
+            text_encoder = self.stages[name].text_encoder
+            first, second = prompts(drawn, name)
+            for text in (first,) if second is None else (first, str(second.end)):
+                prompt = parse(text).text
+                if (text_encoder, prompt) not in read:
+                    read.add((text_encoder, prompt))
+                    yield _encode(text_encoder, prompt)
+            images = None if attention else self.recall(recipe.stage_key(name))
             if images is not None:
-                yield StageFinished(name, self.stages[name].size, images, seconds=0.0, cached=True)
+                yield finished(self.stages[name], images, seconds=0.0, cached=True)
             else:
-                images = yield from self._stage_events(recipe, name, before, stop_if_asked)
+                images = yield from self.stage_events(drawn, name, before, stop_if_asked, attention)
             before = images
 
-    def _encode(self, prompt: str) -> PromptEncoded:
-        started = time.monotonic()
-        cached = self.text_encoder.is_cached(prompt)
-        self.text_encoder.encode(prompt)
-        reading = self.text_encoder.read(prompt)
-        seconds = time.monotonic() - started
-        return PromptEncoded(
-            prompt, reading.num_tokens, reading.max_tokens, reading.kept, reading.cut, reading.unknown, seconds, cached
-        )
-
-    def _stage_events(
-        self, recipe: Recipe, name: str, before: Tensor | None, stop_if_asked: Callable[[], None]
+    def stage_events(
+        self,
+        recipe: Recipe,
+        name: str,
+        before: Tensor | None,
+        stop_if_asked: Callable[[], None],
+        attention: bool = False,
     ) -> Generator[Event, None, Tensor]:
-        """The events of one stage; its return value is the stage's images."""
-        stage, chosen = self.stages[name], recipe.stage(name)
+        """The events of one stage; its return value is the stage's images.
+
+        before: those of the stage before, None in the first. stop_if_asked: called between the blocks of a network.
+        attention: see `run`.
+        """
+        stage = self.stages[name]
         started = time.monotonic()
-        scheduler = build_scheduler(chosen.scheduler, chosen.spacing, chosen.num_steps, stage.noise_schedule)
-        num_steps = len(scheduler.timesteps)
-        yield StageStarted(name, stage.size, recipe.num_images, num_steps)
-        seed = recipe.seed if chosen.seed is None else chosen.seed
-        noise = StageNoise(seed, name, recipe.num_images, stage.size)
-        # On a processor one image at a time costs nothing and makes an image independent of those drawn with it.
-        chunk = 1 if self.device.type == "cpu" else None
-        denoiser = Denoiser(stage.unet, stage.noise_schedule, stage.prediction, chunk, stop_if_asked)
+        planned = legs(recipe, name, stage.noise_schedule)
+        num_steps = len(planned[-1].timesteps)
+        yield StageStarted(name, stage.size, recipe.num_images, num_steps, planned[-1].start)
         try:
-            conditioning = self._conditioning(recipe, name, before, noise)
-            for step in sample(denoiser, scheduler, conditioning, chosen, noise):
+            for step in self.steps(planned, before, self.denoiser(name, stop_if_asked, attention), self._states):
                 x_0 = step.x_0
                 seconds = time.monotonic() - started
-                yield Preview(name, step.index + 1, num_steps, x_0, step.x_t, step.stats, seconds)
+                yield Preview(name, step.index + 1, num_steps, x_0, step.x_t, step.stats, seconds, step.words)
         except FloatingPointError as error:
             advice = "another seed or guidance may help."
             kept = f"Another{advice[7:]}" if before is None else f"The stages before it are good; {advice}"
             raise StageError(name, f"{error}. {kept}") from error
+        except UnmatchedWords as error:
+            raise StageError(name, f"{error}.") from error
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise StageError(
                 name, "there is not enough memory; ask for fewer images or an earlier last stage."
             ) from error
+        if stage.refused is not None:
+            check_refused(stage.refused(x_0), name)
         self._keep(recipe.stage_key(name), x_0)
-        yield StageFinished(name, stage.size, x_0, time.monotonic() - started, cached=False)
+        yield finished(stage, x_0, time.monotonic() - started, cached=False)
         return x_0
+
+    def denoiser(self, name: str, stop_if_asked: Callable[[], None], attention: bool = False) -> Denoiser:
+        """The denoiser of the stage `name`; attention: see `run`."""
+        stage = self.stages[name]
+        # On a processor one image at a time costs nothing and makes an image independent of those drawn with it.
+        chunk = 1 if self.device.type == "cpu" else None
+        shared = (stage.prediction, chunk, stop_if_asked, stage.threshold_cap, attention)
+        return Denoiser(stage.unet, stage.noise_schedule, *shared)
+
+    def steps(
+        self, planned: Sequence[Leg], before: Tensor | None, denoiser: Denoiser, kept: KeptStates
+    ) -> Iterator[Step]:
+        """The steps of one stage, whose legs are `planned`, behind what of them is `kept`.
+
+        before: the images of the stage before, None in the first. denoiser: that of the stage.
+        """
+        stage = self.stages[planned[0].stage]
+
+        def scheduler_of(leg: Leg) -> Scheduler:
+            chosen = leg.recipe.stage(stage.name).scheduler
+            return Scheduler(chosen, list(leg.timesteps), stage.noise_schedule, stage.learned_variance)
+
+        def draw(leg: Leg, scheduler: Scheduler) -> Iterator[Step]:
+            recipe, chosen = leg.recipe, leg.recipe.stage(stage.name)
+            seed, other = seeds(recipe, stage.name)
+            noise = StageNoise(seed, stage.name, recipe.num_images, stage.size, other)
+            given = self._conditioning(recipe, stage.name, before, noise)
+            steps = sample(denoiser, scheduler, given, chosen, noise)
+            return joined(steps, stage.text_encoder, *prompts(recipe, stage.name)) if denoiser.attention else steps
+
+        return walk(planned, kept, scheduler_of, draw)
 
     @torch.inference_mode()
     def _conditioning(self, recipe: Recipe, name: str, before: Tensor | None, noise: StageNoise) -> Conditioning:
-        chosen = recipe.stage(name)
-        text = self.text_encoder.encode(recipe.prompt if chosen.prompt is None else chosen.prompt)
-        n = recipe.num_images
-        states, mask = (value.to(self.device).expand(n, *value.shape[1:]) for value in (text.states, text.mask))
-        negative_states = negative_mask = None
-        if recipe.negative_prompt.strip():
-            negative = self.text_encoder.encode(recipe.negative_prompt)
-            negative_states = negative.states.to(self.device).expand(n, -1, -1)
-            negative_mask = negative.mask.to(self.device).expand(n, -1)
+        stage, chosen = self.stages[name], recipe.stage(name)
+        read = partial(prompt_states, stage.text_encoder, images=recipe.num_images, device=self.device)
+        text, negative = read_prompts(read, *prompts(recipe, name)), None
+        if chosen.guidance_scale != 1 and (recipe.negative_prompt.strip() or stage.encodes_empty):
+            negative = read(recipe.negative_prompt)
         low_res = None
         if before is not None:
-            small = before.clamp(-1, 1)  # (n, 3, size of the stage before, ...)
-            noised = augment(small, chosen.aug_level, noise.augmentation(small.shape[2]).to(self.device))
-            low_res = upsample(noised, self.stages[name].size)  # (n, 3, size, size)
-        return Conditioning(states, mask, negative_states, negative_mask, low_res, chosen.aug_level)
+            small = before.to(self.device).clamp(-1, 1)  # (n, 3, size of the stage before, ...)
+            low_res = stage.low_res(small, chosen.aug_level, stage.size, noise.augmentation)  # (n, 3, size, size)
+        return conditioning(text, negative, low_res, chosen.aug_level)
 
-    def _recall(self, key: tuple[object, ...]) -> Tensor | None:
+    def forget(self) -> None:
+        """Let go of the images of earlier runs, and of the states between their steps."""
+        self._states.clear()
+        with self._lock:
+            self._kept.clear()
+
+    def recall(self, key: tuple[object, ...]) -> Tensor | None:
+        """A stage's images of an earlier run, by the recipe's `stage_key`, where they are kept."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -179,6 +191,12 @@ class Cascade:
                 self._kept.popitem(last=False)
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out; on a processor torch says so in a plain RuntimeError."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def _encode(text_encoder: TextEncoder, prompt: str) -> PromptEncoded:
+    started = time.monotonic()
+    cached = text_encoder.is_cached(prompt)
+    text_encoder.encode(prompt)
+    reading = text_encoder.read(prompt)
+    seconds = time.monotonic() - started
+    return PromptEncoded(
+        prompt, reading.num_tokens, reading.max_tokens, reading.kept, reading.cut, reading.unknown, seconds, cached
+    )

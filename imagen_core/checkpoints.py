@@ -3,6 +3,7 @@
 manifest.json                              size and SHA-256 of every other file
 tokenizer.json, text_encoder-*.safetensors the frozen T5, int8 with scales
 base-*.safetensors, sr256-*, sr1024-*      one set of shards per stage, configuration in the header
+vocabulary.json                            what it was trained to draw, in words; may be missing
 """
 
 from __future__ import annotations
@@ -15,16 +16,21 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from imagen_core.cascade import Cascade, Stage
+from imagen_core.cascade import Cascade
 from imagen_core.denoiser import PREDICTIONS
 from imagen_core.models.precision import working_format
-from imagen_core.models.unet import UNet, UNetConfig
+from imagen_core.models.unet import UNet
+from imagen_core.models.unet_config import UNetConfig
+from imagen_core.noise_schedule import NoiseSchedule
 from imagen_core.recipe import SIZES, STAGES
-from imagen_core.schedulers import NoiseSchedule
 from imagen_core.shards import CheckpointError, load_shards, read_file, read_manifest
+from imagen_core.stage import Stage
 from imagen_core.text_encoder import TextEncoder
+from imagen_core.vocabulary import Vocabulary
 
-__all__ = ("CheckpointError", "bundled_folder", "load")
+__all__ = ("CheckpointError", "bundled_folder", "load", "load_vocabulary")
+
+VOCABULARY = "vocabulary.json"
 
 
 def bundled_folder() -> Path:
@@ -66,7 +72,22 @@ def load_text_encoder(folder: Path, manifest: Mapping[str, Mapping[str, Any]]) -
         ) from error
 
 
-def load_stage(folder: Path, name: str, manifest: Mapping[str, Mapping[str, Any]]) -> Stage:
+def load_vocabulary(folder: Path) -> Vocabulary | None:
+    """What the model of a folder was trained to draw, where the folder says it.
+
+    Raises:
+        CheckpointError: the file, or the folder's manifest, is damaged.
+    """
+    manifest = read_manifest(folder)
+    if VOCABULARY not in manifest:
+        return None
+    try:
+        return Vocabulary.from_json(read_file(folder, VOCABULARY, manifest).decode())
+    except ValueError as error:
+        raise CheckpointError(f"{folder / VOCABULARY} is no vocabulary of this program: {error}.") from error
+
+
+def load_stage(folder: Path, name: str, manifest: Mapping[str, Mapping[str, Any]], text_encoder: TextEncoder) -> Stage:
     """One stage of a model folder: its U-Net in float32 and channels-last memory, ready to run.
 
     Raises:
@@ -84,7 +105,7 @@ def load_stage(folder: Path, name: str, manifest: Mapping[str, Mapping[str, Any]
         if unet.config.low_res != (name != "base"):
             raise ValueError("a super-resolution stage takes a low-resolution image, and base takes none.")
         unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Stage(name, config["size"], unet, noise_schedule, config["prediction"])
+        return Stage(name, config["size"], unet, noise_schedule, config["prediction"], text_encoder)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(
             f"{folder} holds no {name} stage that this program knows: {_first_line(error)}"
@@ -104,9 +125,9 @@ def load(folder: Path, device: torch.device) -> Cascade:
     """
     manifest = read_manifest(folder)
     text_encoder = load_text_encoder(folder, manifest)
-    stages = {name: load_stage(folder, name, manifest) for name in STAGES}
-    base = stages["base"]
-    dtype = working_format(base.unet, base.size, device)
-    for stage in stages.values():
-        stage.unet.to(device, dtype)
-    return Cascade(text_encoder, stages, device)
+    stages = {name: load_stage(folder, name, manifest, text_encoder) for name in STAGES}
+    unets = {name: stage.unet for name, stage in stages.items() if isinstance(stage.unet, UNet)}
+    dtype = working_format(unets["base"], stages["base"].size, device)
+    for unet in unets.values():
+        unet.to(device, dtype)
+    return Cascade(stages, device)

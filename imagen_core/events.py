@@ -41,12 +41,15 @@ class StageStarted:
     """A stage begins. `num_steps` is the number of denoising steps that will really be done.
 
     It can be lower than what the recipe asks for, where the chosen spacing has no more distinct timesteps.
+    `kept_steps` of them, the first ones, are those of a fork's parent. Where the cascade still has what they led to,
+    there is no `Preview` of them; else they are drawn again.
     """
 
     stage: str
     size: int
     num_images: int
     num_steps: int
+    kept_steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,28 @@ class StepStats:
 
 
 @dataclass(frozen=True)
+class WordAttention:
+    """Where a step looked for each word: the U-Net's attention to the prompt, not to the negative one.
+
+    words: those of the stage's prompt, in order, without punctuation and without those that were cut off.
+    maps: (n, words, h, w), float32: at each place the share of its attention to the text that went to a word's tokens,
+        the mean over heads and layers at the finest of the layers' sizes (after DAAM, arXiv 2210.04885).
+    text_share: for each image the share that went to any token of the text, in [0, 1]. The text has a softmax of its
+        own, in which a learned token stands for "no text"; what that one does not get is the text's.
+    """
+
+    words: tuple[str, ...]
+    maps: Tensor
+    text_share: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Preview:
     """One denoising step was done.
 
     `step` counts from 1 to `num_steps`. `x_0` is the denoiser's estimate of the clean image at this step, after
     guidance and thresholding; `x_t` the noisy image from which it was made. `seconds` since the stage began.
+    `attention` is None unless the run was asked for it, and where the stage's network cannot tell.
     """
 
     stage: str
@@ -84,6 +104,7 @@ class Preview:
     x_t: Tensor
     stats: StepStats
     seconds: float
+    attention: WordAttention | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,15 @@ def guide(conditional: Tensor, unconditional: Tensor, guidance_scale: float) -> 
     return torch.lerp(unconditional, conditional, guidance_scale)
 
 
+def guide_epsilon(conditional: Tensor, unconditional: Tensor, guidance_scale: float) -> Tensor:
+    """Guided epsilon, (n, 3, h, w) like its inputs; exactly the conditional one at `guidance_scale` 1 but for rounding.
+
+    Where a network predicts epsilon and alpha is 5e-5, as at the noisy end of DeepFloyd IF's schedule, x_0 has lost
+    four digits: there epsilon is guided, and the order of these operations is part of the result.
+    """
+    return unconditional + guidance_scale * (conditional - unconditional)
+
+
 def is_guided(step: int, num_steps: int, interval: tuple[float, float]) -> bool:
     """Whether step 0 ... num_steps - 1 lies in the guidance interval (arXiv 2404.07724).
 

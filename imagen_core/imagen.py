@@ -8,45 +8,88 @@ imagen.generate_image("a red apple on a wooden table", seed=7).save("apple.png")
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from PIL import Image
 
+from imagen_core import deepfloyd, fingerprint
 from imagen_core.cascade import Cascade
-from imagen_core.cascade import Run as Run
-from imagen_core.checkpoints import CheckpointError, bundled_folder, load
+from imagen_core.check import UNKNOWN_WEIGHTS
+from imagen_core.checkpoints import CheckpointError, bundled_folder, load, load_vocabulary
+from imagen_core.deepfloyd import Options
 from imagen_core.events import StageFinished
 from imagen_core.images import to_pil
-from imagen_core.presets import LOCAL, PRESETS
+from imagen_core.memory_plan import MemoryPlan
+from imagen_core.model_names import allowed_names, model_named
+from imagen_core.prompt_weights import parse
 from imagen_core.recipe import STAGES, Recipe, RecipeError
+from imagen_core.run import Run as Run
+from imagen_core.shards import read_manifest
 from imagen_core.text_encoder import Reading
+from imagen_core.vocabulary import Vocabulary
 
 
 class Imagen:
     """A cascade with the name that recipes know it by."""
 
-    def __init__(self, cascade: Cascade, default: Recipe) -> None:
-        """Take a cascade and the recipe that a prompt alone stands for; `default.model` is the model's name."""
+    def __init__(
+        self,
+        cascade: Cascade,
+        default: Recipe,
+        vocabulary: Vocabulary | None = None,
+        weights: str = UNKNOWN_WEIGHTS,
+    ) -> None:
+        """Take a cascade and the recipe that a prompt alone stands for; `default.model` is the model's name.
+
+        `vocabulary` is what it was trained to draw, None where nobody knows; `weights` their fingerprint.
+        """
         self.cascade = cascade
+        self.vocabulary = vocabulary
+        self.weights = weights
         self._default = default
 
     @classmethod
-    def from_pretrained(cls, name: str = "bundled", device: str | None = None) -> Imagen:
-        """Load a model: the name of a preset ("bundled"), or a model folder. Nothing is downloaded.
+    def from_pretrained(
+        cls,
+        name: str = "bundled",
+        device: str | None = None,
+        options: Options | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> Imagen:
+        """Load a model: the name of a preset, of a repository ("DeepFloyd/IF-I-M-v1.0"), or a model folder.
+
+        Only repositories are fetched, and only what is not in the cache. A preset's licence is printed to stderr first;
+        and before it is loaded, what it takes of the memory, which `expected_memory` gives as data.
 
         device: as torch writes it; by default the first CUDA device where there is one, else the processor.
+        options: of the large models; the bundled one and its kind have none.
+        tell: takes the sentence about memory; by default it is printed to stderr, too.
 
         Raises:
-            CheckpointError: there is no such model, or a file of it is missing or damaged.
+            CheckpointError: there is no such model, or a file of it is missing or damaged, or cannot be fetched.
         """
-        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        if name == "bundled":
-            return cls(load(bundled_folder(), where), PRESETS["bundled"].recipe)
-        if not Path(name).is_dir():
-            raise CheckpointError(f"{name!r} is neither a model folder nor one of the presets: {', '.join(PRESETS)}.")
-        return cls(load(Path(name), where), Recipe(model=LOCAL))
+        model = model_named(name)
+        if model is None:
+            raise CheckpointError(f"{name!r} is neither a model folder nor one of: {allowed_names()}.")
+        where = _device(device)
+        if not model.is_deepfloyd:
+            folder = bundled_folder() if model.preset else Path(model.source)
+            return cls(load(folder, where), model.recipe, load_vocabulary(folder), _weights(folder))
+        if model.preset is not None:
+            print(
+                f"Licence of {model.preset.title}: {model.preset.licence}, {model.preset.licence_url}", file=sys.stderr
+            )
+        folders = deepfloyd.folders(model, where, options or Options())
+        plan = deepfloyd.memory_plan(folders, where, options or Options())
+        (tell or partial(print, file=sys.stderr))(str(plan))
+        beside = [_weights(bundled_folder())] if "sr256" in folders else []
+        weights = fingerprint.of_folders(folders, *beside)
+        return cls(deepfloyd.load(folders, plan, where, options or Options()), model.recipe, weights=weights)
 
     @property
     def name(self) -> str:
@@ -60,24 +103,29 @@ class Imagen:
     def tokens(self, prompt: str) -> Reading:
         """How the text encoder sees a prompt: tokens, cut point, unknown words. Runs no network.
 
+        What is told is told of the prompt without weights.
+
         Raises:
             RecipeError: a recipe could not hold the prompt either.
         """
-        return self.cascade.text_encoder.read(self.recipe(prompt).prompt)
+        return self.cascade.text_encoder.read(parse(self.recipe(prompt).prompt).text)
 
-    def stream(self, recipe: Recipe) -> Run:
+    def stream(self, recipe: Recipe, attention: bool = False) -> Run:
         """Draw a recipe: an iterator of events (see `imagen_core.events`) with `close()` to stop it.
+
+        attention: every `Preview` tells where its step looked for each word (`events.WordAttention`). The pictures are
+        the same; stages kept from an earlier run are drawn again, for the maps are made while drawing.
 
         Raises:
             RecipeError: the recipe is for another model.
         """
         if recipe.model != self.name:
             raise RecipeError("model", f"must be {self.name}, which is loaded, not {recipe.model}")
-        return self.cascade.run(recipe)
+        return self.cascade.run(recipe, attention)
 
     def warm_up(self) -> None:
         """Run one step of every stage, so that the first picture does not wait for imports and first-time set-up."""
-        one_step: dict[str, object] = {stage: {"num_steps": 1} for stage in STAGES}
+        one_step: dict[str, object] = {stage: {"num_steps": 1, "spacing": "trailing"} for stage in STAGES}
         self.generate(self.recipe("warm up").updated(one_step))
 
     def generate(self, recipe: Recipe) -> list[Image.Image]:
@@ -102,3 +150,27 @@ class Imagen:
         given = {"guidance_scale": guidance_scale, "num_steps": num_steps}
         base = {name: value for name, value in given.items() if value is not None}
         return self.generate(self.recipe(prompt, seed).updated({"base": base}))[0]
+
+
+def _weights(folder: Path) -> str:
+    """The fingerprint of the weights of a model folder of ours."""
+    return fingerprint.of_manifest(read_manifest(folder))
+
+
+def expected_memory(name: str, device: str | None = None, options: Options | None = None) -> MemoryPlan | None:
+    """What `Imagen.from_pretrained` of these will take of the memory, before anything is fetched or loaded.
+
+    None for the bundled model and its kind, which take little, for a repository that is not here and whose size nobody
+    has told, and where there is no such model.
+
+    Raises:
+        CheckpointError: a file is missing from a model folder, or damaged.
+    """
+    model = model_named(name)
+    if model is None or not model.is_deepfloyd:
+        return None
+    return deepfloyd.expected_memory(model, _device(device), options or Options())
+
+
+def _device(name: str | None) -> torch.device:
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))

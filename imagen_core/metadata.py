@@ -8,21 +8,21 @@ import os
 import secrets
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagen_core.recipe import MAX_JSON_LENGTH, Recipe, RecipeError
+from imagen_core.check import Check
+from imagen_core.png_text import png_texts
+from imagen_core.presets import PRESETS
+from imagen_core.recipe import Recipe, RecipeError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 KEY = "imagen_recipe"  # keyword of the PNG text chunk that holds the recipe's JSON
+CHECK_KEY = "imagen_check"  # of the one that holds what `check.py` compares the picture with when it is drawn again
 MAX_FILE_SIZE = 20_000_000  # bytes
-MAX_SIDE = 4096  # pixels
-_MAX_CHUNKS = 10_000  # of a PNG file; 20 MB in the smallest pieces in use are 2,500
-_MAX_TEXT = 4 * MAX_JSON_LENGTH  # bytes; UTF-8 needs at most four for a character
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The IPTC's word for pictures made by a trained model, where other programs look for it.
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -41,16 +41,30 @@ class MetadataError(ValueError):
     """A file that cannot be read as a picture with a recipe, or cannot be written; the text is one sentence."""
 
 
-def to_png(image: Image, recipe: Recipe) -> bytes:
-    """`image` as a PNG file that carries `recipe`, the one that draws this image alone."""
+def to_png(image: Image, recipe: Recipe, check: Check | None = None) -> bytes:
+    """`image` as a PNG file that carries `recipe`, the one that draws this image alone, and its check.
+
+    Where the recipe's model was fetched, the licence of its weights stands beside it under the keyword "License".
+    """
+    texts = {} if check is None else {CHECK_KEY: check.to_text()}
+    return png_with(image, {KEY: recipe.to_json()} | texts, recipe.model)
+
+
+def png_with(image: Image, texts: Mapping[str, str], model: str) -> bytes:
+    """`image`, drawn by `model`, as a PNG file with these texts by their keywords."""
     from PIL.PngImagePlugin import PngInfo  # here, because reading a recipe needs no Pillow
 
     text = PngInfo()
     text.add_text("Software", "imagen_core")
-    text.add_itxt(KEY, recipe.to_json())
+    for key, value in texts.items():
+        text.add_itxt(key, value)
+    preset = PRESETS.get(model)
+    if preset is not None and preset.fetched:
+        text.add_itxt("License", f"{preset.licence}, {preset.licence_url}")
     text.add_itxt("XML:com.adobe.xmp", _XMP)
     data = io.BytesIO()
-    image.save(data, format="PNG", pnginfo=text, compress_level=3)  # a tenth larger than 6 and twice as fast
+    # Filtered rows hold hardly any repeats but runs: looking for these alone is quicker, and the file is smaller.
+    image.save(data, format="PNG", pnginfo=text, compress_level=1, compress_type=zlib.Z_RLE)
     return data.getvalue()
 
 
@@ -67,13 +81,17 @@ def check_destination(path: Path) -> None:
         probe.unlink()
 
 
-def save_png(image: Image, recipe: Recipe, path: Path) -> None:
-    """Write `to_png(image, recipe)` to `path`; a file that is there is replaced, in one step, at the end.
+def save_png(image: Image, recipe: Recipe, path: Path, check: Check | None = None) -> None:
+    """Write `to_png(image, recipe, check)` to `path`; a file that is there is replaced, in one step, at the end.
 
     Raises `MetadataError` where that fails, on a full disk for example; then what was at `path` is untouched and
     nothing else is left behind.
     """
-    data = to_png(image, recipe)
+    write(to_png(image, recipe, check), path)
+
+
+def write(data: bytes, path: Path) -> None:
+    """Write a file whole or not at all, as `save_png` does it."""
     check_destination(path)
     with _told("write", path):
         target = Path(os.path.realpath(path))
@@ -92,30 +110,49 @@ def save_png(image: Image, recipe: Recipe, path: Path) -> None:
 def read_recipe(source: Path | bytes) -> Recipe:
     """The recipe that the PNG file `source` carries. Pixels are not decoded; every chunk's checksum is compared.
 
-    Raises `MetadataError` for a file that is unreadable, larger than `MAX_FILE_SIZE` or `MAX_SIDE`, no PNG, damaged,
+    Raises `MetadataError` for a file that is unreadable, larger than `MAX_FILE_SIZE` or too wide, no PNG, damaged,
     cut off, without a recipe, or with one that is not valid.
     """
-    name = "The picture" if isinstance(source, bytes) else quoted(Path(source.name))
+    try:
+        return Recipe.from_json(read_text(source, KEY, "recipe"))
+    except RecipeError as error:
+        raise MetadataError(f"{_named(source)} carries a recipe that is not valid: {error}") from None
+
+
+def read_text(source: Path | bytes, key: str, what: str) -> str:
+    """The text that a PNG file carries under the keyword `key`, called `what` in errors; see `read_recipe`."""
+    name = _named(source)
     data = source if isinstance(source, bytes) else read_limited(source, MAX_FILE_SIZE)
     if len(data) > MAX_FILE_SIZE:
         raise MetadataError(f"{name} is larger than {MAX_FILE_SIZE:,} bytes.")
     try:
-        texts = _recipe_texts(data)
+        texts = png_texts(data, key)
     except UnicodeDecodeError:
-        raise MetadataError(f"{name} is damaged: its recipe is not UTF-8.") from None
+        raise MetadataError(f"{name} is damaged: its {what} is not UTF-8.") from None
     except zlib.error:
-        raise MetadataError(f"{name} is damaged: its recipe cannot be unpacked.") from None
+        raise MetadataError(f"{name} is damaged: its {what} cannot be unpacked.") from None
     except (EOFError, struct.error):
         raise MetadataError(f"{name} is cut off: it ends before a PNG file does.") from None
     except ValueError as error:
         raise MetadataError(f"{name} {error}.") from None
     if len(texts) != 1:
-        why = "more than one recipe" if texts else "no recipe: another program made it, or saved it anew"
+        why = f"more than one {what}" if texts else f"no {what}: another program made it, or saved it anew"
         raise MetadataError(f"{name} carries {why}.")
+    return texts[0]
+
+
+def _named(source: Path | bytes) -> str:
+    return "The picture" if isinstance(source, bytes) else quoted(Path(source.name))
+
+
+def read_check(source: Path | bytes) -> Check | None:
+    """The check that a file carries from which `read_recipe` read a recipe; None without one that can be read."""
     try:
-        return Recipe.from_json(texts[0])
-    except RecipeError as error:
-        raise MetadataError(f"{name} carries a recipe that is not valid: {error}") from None
+        data = source if isinstance(source, bytes) else read_limited(source, MAX_FILE_SIZE)
+        texts = png_texts(data, CHECK_KEY)
+    except (MetadataError, ValueError, zlib.error, EOFError, struct.error):
+        return None
+    return Check.from_text(texts[0]) if len(texts) == 1 else None
 
 
 def read_limited(path: Path, limit: int) -> bytes:
@@ -128,53 +165,6 @@ def read_limited(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise MetadataError(f"{quoted(Path(path.name))} is larger than {limit:,} bytes.")
     return data
-
-
-def _recipe_texts(data: bytes) -> list[str]:
-    """Every recipe text in the PNG file `data`; ValueError tells what is wrong with the file."""
-    if not data.startswith(_SIGNATURE):
-        raise ValueError("is no PNG file, and only those carry a recipe")
-    texts = []
-    for kind, body in _chunks(data):
-        if kind == b"IHDR":
-            width, height = struct.unpack(">II", body[:8])
-            if max(width, height) > MAX_SIDE:
-                raise ValueError(f"is {width} × {height} pixels, more than {MAX_SIDE} a side")
-        if kind in (b"tEXt", b"zTXt", b"iTXt") and body.startswith(KEY.encode() + b"\0"):
-            texts.append(_text(kind, body[len(KEY) + 1 :]))
-    return texts
-
-
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and content of the chunks of a PNG file, up to its end chunk; EOFError where that never comes."""
-    start = len(_SIGNATURE)
-    for _ in range(_MAX_CHUNKS):
-        length, kind = struct.unpack_from(">I4s", data, start)
-        end = start + 8 + length
-        if end + 4 > len(data):
-            raise EOFError
-        if struct.unpack_from(">I", data, end)[0] != zlib.crc32(memoryview(data)[start + 4 : end]):
-            raise ValueError("is damaged: a checksum in it is wrong")
-        yield kind, data[start + 8 : end]
-        if kind == b"IEND":
-            return
-        start = end + 4
-    raise ValueError(f"is damaged: it is made of more than {_MAX_CHUNKS:,} chunks")
-
-
-def _text(kind: bytes, content: bytes) -> str:
-    """The text of a text chunk behind its keyword (PNG specification, section 11.3.3); never unpacks a bomb."""
-    if kind == b"tEXt":
-        return content.decode("latin-1")
-    packed = kind == b"zTXt" or content[:1] == b"\1"
-    # Before the text: the compression method; in iTXt a flag, the method, a language and a translated keyword.
-    content = content[1:] if kind == b"zTXt" else content[2:].split(b"\0", 2)[-1]
-    if packed:
-        unpacker = zlib.decompressobj()
-        content = unpacker.decompress(content, _MAX_TEXT)
-        if unpacker.unconsumed_tail:
-            raise ValueError(f"carries a recipe of more than {_MAX_TEXT:,} bytes")
-    return content.decode("latin-1" if kind == b"zTXt" else "utf-8")
 
 
 def _beside(target: Path) -> Path:

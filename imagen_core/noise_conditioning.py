@@ -8,10 +8,13 @@ can choose how far the stage may depart from what it was given. Training and sam
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch.nn import functional
+
+from imagen_core.models.deepfloyd import noise_level
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,10 +45,39 @@ def augment(low_res: Tensor, aug_level: float | Tensor, noise: Tensor) -> Tensor
     return low_res * angles.cos() + noise * angles.sin()
 
 
-def upsample(low_res: Tensor, size: int) -> Tensor:
-    """Bilinear enlargement (half-pixel centres) of (n, 3, h, w) to (n, 3, size, size).
+class LowRes(Protocol):
+    """How a stage is shown the picture of the stage before."""
 
-    The stage's U-Net concatenates the result with x_t along the channels. Bilinear stays inside the range of its
-    input, where bicubic would overshoot at edges.
+    def __call__(self, picture: Tensor, aug_level: float, size: int, draw: Callable[[int], Tensor]) -> Tensor:
+        """From a picture (n, 3, h, w) in [-1, 1] to what the U-Net takes beside x_t, (n, 3, size, size).
+
+        draw: standard normal noise on the CPU for pictures of so many pixels a side.
+        """
+
+
+def augment_then_upsample(picture: Tensor, aug_level: float, size: int, draw: Callable[[int], Tensor]) -> Tensor:
+    """Noise on the small picture, then enlargement: the noise is as coarse as the picture."""
+    return upsample(augment(picture, aug_level, draw(picture.shape[2]).to(picture.device)), size)
+
+
+def upsample_then_noise(alphas_cumprod: Tensor) -> LowRes:
+    """Enlargement with aligned corners, then noise of `noise_level` on the large picture: DeepFloyd IF's way.
+
+    alphas_cumprod: alpha_bar of the noising process, float64 (1000,) on the CPU.
     """
-    return functional.interpolate(low_res, size=(size, size), mode="bilinear", align_corners=False)
+
+    def condition(picture: Tensor, aug_level: float, size: int, draw: Callable[[int], Tensor]) -> Tensor:
+        large = functional.interpolate(picture, size=(size, size), mode="bilinear", align_corners=True)
+        alpha_bar = alphas_cumprod[int(noise_level(torch.tensor(aug_level)))].item()
+        return large * math.sqrt(alpha_bar) + draw(size).to(picture.device) * math.sqrt(1 - alpha_bar)
+
+    return condition
+
+
+def upsample(low_res: Tensor, size: int) -> Tensor:
+    """Bicubic enlargement (half-pixel centres) of (n, 3, h, w) to (n, 3, size, size).
+
+    The stage's U-Net concatenates the result with x_t along the channels and adds to it what it lacks: a decibel and
+    a half less than with bilinear enlargement, on the training scenes.
+    """
+    return functional.interpolate(low_res, size=(size, size), mode="bicubic", align_corners=False)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from imagen_core.recipe import Recipe
+from imagen_core.recipe import Recipe, StageRecipe
 from imagen_core.validation import Choice
 
 LOCAL = "local"  # the model of a recipe that was drawn with weights from a folder, which no preset names
@@ -18,7 +18,8 @@ class Preset:
 
     name: the word for code, links and the command line. title, description: for people, one line and one paragraph.
     licence, licence_url: of the weights. recipe: the default recipe, with an empty prompt. size_mb: of all files that
-    the model needs, in units of 10**6 bytes.
+    the model needs, in units of 10**6 bytes. repositories: on the Hub, by stage; none where nothing is fetched.
+    parameters: of its networks, by their names in the memory plan; as published, for a model whose files are not here.
     """
 
     name: str
@@ -28,6 +29,59 @@ class Preset:
     description: str
     recipe: Recipe
     size_mb: int
+    repositories: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def fetched(self) -> bool:
+        """Whether the weights are another maker's, fetched from the Hub; their licence goes with every picture."""
+        return bool(self.repositories)
+
+
+# What DeepFloyd IF is drawn with: the learned variance is for "ddpm", the lists of steps were searched for it. The cap
+# of dynamic thresholding (1.5, then 1.0) comes from the checkpoint.
+DEEPFLOYD_BASE = StageRecipe(
+    num_steps=50, scheduler="ddpm", spacing="smart50", guidance_scale=7.0, thresholding="dynamic", percentile=95.0
+)
+DEEPFLOYD_SR256 = StageRecipe(
+    num_steps=50,
+    scheduler="ddpm",
+    spacing="smart50",
+    guidance_scale=4.0,
+    thresholding="dynamic",
+    percentile=95.0,
+    aug_level=0.25,
+)
+
+
+# Published numbers of parameters, in millions, by the letters of the stages.
+_FIRST: Mapping[str, int] = MappingProxyType({"M": 400, "L": 900, "XL": 4300})
+_SECOND: Mapping[str, int] = MappingProxyType({"M": 450, "L": 1200})
+_T5, _CHECKER = 4800, 300
+
+
+def _deepfloyd(letter: str, second: str) -> Preset:
+    """DeepFloyd IF with the first stage `letter` and the second stage `second`; the third is the bundled one."""
+    name = f"deepfloyd-if-{letter.lower()}"
+    parameters = f"{_FIRST[letter] / 1000} billion"
+    millions = {"T5": _T5, "base": _FIRST[letter], "sr256": _SECOND[second]}
+    return Preset(
+        name=name,
+        title=f"DeepFloyd IF {letter}",
+        licence="DeepFloyd IF License (non-commercial research)",
+        licence_url="https://huggingface.co/spaces/DeepFloyd/deepfloyd-if-license",
+        description=(
+            f"The large open cascade of Imagen's kind: T5-XXL, a first stage of {parameters} parameters, a second one, "
+            "and the bundled third stage. It reads English and draws photographs, paintings and text. Its weights are "
+            "fetched once, after you have accepted their licence on the Hub; it wants a GPU, and takes minutes without."
+        ),
+        recipe=Recipe(model=name, base=DEEPFLOYD_BASE, sr256=DEEPFLOYD_SR256),
+        size_mb=2 * (sum(millions.values()) + _CHECKER),  # two bytes a number
+        repositories=MappingProxyType(
+            {"base": f"DeepFloyd/IF-I-{letter}-v1.0", "sr256": f"DeepFloyd/IF-II-{second}-v1.0"}
+        ),
+        parameters=MappingProxyType({network: number * 10**6 for network, number in millions.items()}),
+    )
 
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
@@ -47,6 +101,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 recipe=Recipe(model="bundled"),
                 size_mb=74,
             ),
+            _deepfloyd("M", "M"),
+            _deepfloyd("L", "M"),
+            _deepfloyd("XL", "L"),
         )
     }
 )

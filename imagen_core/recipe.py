@@ -12,7 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from imagen_core import link
+from imagen_core import link, prompt_weights
+from imagen_core.fork import Fork, forked, planned_steps, read_fork
+from imagen_core.limits import MAX_COST, MAX_PIXELS, check_limits, cost
+from imagen_core.recipe_json import MAX_JSON_LENGTH, read_json
 from imagen_core.stage_recipe import (
     PROMPT,
     SCHEDULERS,
@@ -26,6 +29,7 @@ from imagen_core.stage_recipe import (
     canonical,
 )
 from imagen_core.validation import Choice, Name, RecipeError, Rule, Whole, shown, unknown
+from imagen_core.variation import VARIATION_RULES, check_variation, prompts, seeds
 
 __all__ = (
     "MAX_COST",
@@ -44,10 +48,6 @@ __all__ = (
 )
 
 VERSION = 1
-MAX_JSON_LENGTH = 100_000  # characters; five prompts of 1,000 escaped emoji fit
-MAX_PIXELS = 16 * 1024**2  # of all images of the last stage together: what their tensors may take of the memory
-MAX_COST = 20_000  # of a whole recipe: images x steps x weight, summed over its stages
-_COST_WEIGHT: Mapping[str, int] = MappingProxyType({"base": 1, "sr256": 1, "sr1024": 4})
 
 _RECIPE_RULES: Mapping[str, Rule] = MappingProxyType(
     {
@@ -57,6 +57,7 @@ _RECIPE_RULES: Mapping[str, Rule] = MappingProxyType(
         "num_images": Whole(1, 64),
         "model": Name(max_length=64),
         "last_stage": Choice(STAGES),
+        **VARIATION_RULES,
     }
 )
 # The rule of every value by its dotted name ("seed", "sr256.num_steps"): ranges for sliders, options for menus.
@@ -68,7 +69,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 
 # The default of every stage, told here and nowhere else.
 _BASE = StageRecipe(num_steps=16, guidance_scale=2.0, thresholding="dynamic")
-_SR256 = StageRecipe(num_steps=6)
+_SR256 = StageRecipe(num_steps=6, aug_level=0.05)  # clears the base's faint grain away
 _SR1024 = StageRecipe(num_steps=3)
 
 
@@ -76,9 +77,13 @@ _SR1024 = StageRecipe(num_steps=3)
 class Recipe:
     """What a user chose for a picture, or for `num_images` pictures of which image i has the seed seed + i.
 
-    prompt, negative_prompt: at most 1,000 characters, kept in Unicode's form NFC.
+    prompt, negative_prompt: at most 1,000 characters, kept in Unicode's form NFC; weights of words in the syntax of
+        `prompt_weights` are part of them.
     seed: 0 to 2**32 - 1. num_images: 1 to 64, at 1024 pixels to 16.
     model: the name of a preset. last_stage: where the cascade ends.
+    variation, variation_seed: 0 to 1, how much of another seed's noise is in that of `seed`; above 0 the images have
+        `seed` in common, and image i the other seed + i. second_share, second_prompt: the same of another prompt.
+    fork: where all this begins to hold, if not at the beginning of the first stage.
 
     Raises `RecipeError`, also where the whole would cost more than `MAX_COST` or hold more than `MAX_PIXELS`.
     """
@@ -89,35 +94,39 @@ class Recipe:
     num_images: int = 1
     model: str = "bundled"
     last_stage: str = "sr1024"
+    variation: float = 0.0
+    variation_seed: int | None = None
+    second_share: float = 0.0
+    second_prompt: str = ""
     base: StageRecipe = _BASE
     sr256: StageRecipe = _SR256
     sr1024: StageRecipe = _SR1024
+    fork: Fork | None = None
 
     def __post_init__(self) -> None:
         canonical(self, _RECIPE_RULES)
+        for field in ("prompt", "negative_prompt", "second_prompt"):
+            prompt_weights.parse(getattr(self, field), field)
+        check_variation(self)
         for name in STAGES:
             if type(getattr(self, name)) is not StageRecipe:
                 raise RecipeError(name, f"must be a StageRecipe, not {shown(getattr(self, name))}")
         if self.base.aug_level != 0:
             raise RecipeError("base.aug_level", f"must be 0, for base enlarges no image, not {self.base.aug_level:g}")
-        size = SIZES[self.last_stage]
-        if self.num_images * size**2 > MAX_PIXELS:
-            allowed = f"must be at most {MAX_PIXELS // size**2} at {size} pixels"
-            raise RecipeError(
-                "num_images", f"{allowed}, not {self.num_images}: lower it, or choose an earlier last_stage"
-            )
-        if self.cost > MAX_COST:
-            costs = {name: self.stage(name).num_steps * _COST_WEIGHT[name] for name in self.stages()}
-            most = max(costs, key=lambda name: costs[name])
-            lower = f"lower it, or {most}.num_steps of {self.stage(most).num_steps}"
-            cost = f"costs {self.cost:,} steps of work where {MAX_COST:,} are allowed"
-            raise RecipeError("num_images", f"of {self.num_images} {cost}: {lower}")
+        if self.fork is not None:
+            if type(self.fork) is not Fork:
+                raise RecipeError("fork", f"must be a Fork, not {shown(self.fork)}")
+            object.__setattr__(self, "fork", self.fork.checked(self))
+        check_limits(self)
 
     @property
     def cost(self) -> int:
         """Steps of work for all images: a step at 1024 pixels counts as 4."""
-        steps = sum(self.stage(name).num_steps * _COST_WEIGHT[name] for name in self.stages())
-        return self.num_images * steps
+        return cost(self)
+
+    def planned_steps(self, name: str) -> int:
+        """The most steps that the stage `name` can take, those of the fork's parents among them."""
+        return planned_steps(self, name)
 
     def stages(self) -> tuple[str, ...]:
         """The names of the stages that run, in their order."""
@@ -130,22 +139,32 @@ class Recipe:
         return stage
 
     def for_image(self, index: int) -> Recipe:
-        """The recipe that draws image `index` alone: every seed moved by `index`, modulo 2**32."""
+        """The recipe that draws image `index` alone: every seed moved by `index`, modulo 2**32.
+
+        But of a variation the seed stays, and the other one moves.
+        """
         if not 0 <= index < self.num_images:
             raise IndexError(f"image {index} of {self.num_images}")
-        moved: dict[str, Any] = {"seed": (self.seed + index) % 2**32, "num_images": 1}
+        seed = "seed" if self.variation_seed is None else "variation_seed"
+        moved: dict[str, Any] = {seed: (getattr(self, seed) + index) % 2**32, "num_images": 1}
         for name in STAGES:
             stage = self.stage(name)
             moved[name] = stage if stage.seed is None else replace(stage, seed=(stage.seed + index) % 2**32)
+        moved["fork"] = None if self.fork is None else self.fork.for_image(index)
         return replace(self, **moved)
 
     def stage_key(self, name: str) -> tuple[object, ...]:
         """All that determines the images of the stage `name`: equal keys, equal images. Later stages are not in it."""
         key: list[object] = [self.model, self.negative_prompt, self.num_images]
-        for earlier in STAGES[: STAGES.index(name) + 1]:
-            stage = self.stage(earlier)
-            prompt = self.prompt if stage.prompt is None else stage.prompt
-            key.append(replace(stage, prompt=prompt, seed=self.seed if stage.seed is None else stage.seed))
+        first, position = 0, STAGES.index(name)
+        if self.fork is not None:
+            first, _ = self.fork.place
+            if position < first:
+                return self.fork.parent.stage_key(name)
+            key.append(self.fork.key())
+        for earlier in STAGES[first : position + 1]:
+            (prompt, second), (seed, other) = prompts(self, earlier), seeds(self, earlier)
+            key.append((replace(self.stage(earlier), prompt=prompt, seed=seed), second, other))
         return tuple(key)
 
     def updated(self, values: Mapping[str, object]) -> Recipe:
@@ -155,14 +174,26 @@ class Recipe:
         """
         changes: dict[str, Any] = {}
         for name, value in values.items():
+            if name == "fork":
+                changes[name] = None if value is None else read_fork(value, Recipe.from_dict)
+                continue
             if name not in STAGES and name not in _RECIPE_RULES:
                 raise unknown(name, (*_RECIPE_RULES, *STAGES))
             changes[name] = self.stage(name).updated(name, value) if name in STAGES else value
         return replace(self, **changes)
 
+    def forked(self, stage: str, step: int, changes: Mapping[str, object], history: str | None = None) -> Recipe:
+        """The recipe that keeps `step` steps of `stage` of this one, and goes on with `changes`, as for `updated`.
+
+        history: see `Fork`. Raises `RecipeError`.
+        """
+        return forked(self, Fork(self, stage, step, history), changes)
+
     def to_dict(self) -> dict[str, object]:
-        """Every value, nested, with the version of this form; `from_dict` takes it back."""
-        return {"version": VERSION} | asdict(self)
+        """Every value, nested, with the version of this form; `from_dict` takes it back. Without a fork it has none."""
+        values = {"version": VERSION} | asdict(replace(self, fork=None))
+        del values["fork"]
+        return values if self.fork is None else values | {"fork": self.fork.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Recipe:
@@ -182,15 +213,7 @@ class Recipe:
     @classmethod
     def from_json(cls, text: str) -> Recipe:
         """The recipe in JSON `text`. Raises `RecipeError`, for a name that comes twice too."""
-        if len(text) > MAX_JSON_LENGTH:
-            raise RecipeError("recipe", f"must be at most {MAX_JSON_LENGTH:,} characters of JSON, not {len(text):,}")
-        try:
-            values = json.loads(text, object_pairs_hook=_distinct)
-        except RecipeError:
-            raise
-        except (ValueError, RecursionError):
-            raise RecipeError("recipe", f"must be JSON, not {shown(text)}") from None
-        return cls.from_dict(values)
+        return cls.from_dict(read_json(text))
 
     def to_link(self) -> str:
         """The query string, without "?", of a link that holds all that determines the picture."""
@@ -204,13 +227,3 @@ class Recipe:
         be whole.
         """
         return cls.from_dict(link.read(query, RULES))
-
-
-def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """The dict of a JSON object whose names are all different."""
-    values: dict[str, object] = {}
-    for name, value in pairs:
-        if name in values:
-            raise RecipeError("recipe", f"must not hold {shown(name)} twice")
-        values[name] = value
-    return values

@@ -1,6 +1,4 @@
-"""Noise schedules, spacings of timesteps and schedulers, all of the variance-preserving process.
-
-x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) epsilon, with t = 0 (clean) ... 999 (noise).
+"""Schedulers: from x_t and an estimate of x_0 to the next x_t.
 
 Every scheduler is the one of diffusers and takes x_0. It is built on the noise schedule *restricted to the timesteps of
 the run*: step number i of n goes from its timestep n - 1 - i to n - 2 - i. So one list of timesteps serves all of them,
@@ -9,121 +7,19 @@ also DDIM, UniPC and DEIS, which accept no list of their own. Diffusers is impor
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from imagen_core.stage_recipe import SPACINGS
-
-NUM_TIMESTEPS = 1000
-_TERMINAL_ALPHA_BAR = 2.0**-24  # not 0: sigma = sqrt((1 - alpha_bar) / alpha_bar) must stay finite in float32
-
-
-@dataclass(frozen=True, eq=False)
-class NoiseSchedule:
-    """How much of the picture is left at each timestep t = 0 (clean) ... 999 (noise).
-
-    alphas_cumprod: alpha_bar, float64 (1000,) on the CPU, strictly decreasing inside (0, 1).
-
-    Raises:
-        ValueError: alphas_cumprod is anything else.
-    """
-
-    name: str
-    alphas_cumprod: Tensor
-
-    def __post_init__(self) -> None:
-        values = self.alphas_cumprod
-        if values.shape != (NUM_TIMESTEPS,) or values.dtype != torch.float64:
-            raise ValueError(f"alphas_cumprod is {values.dtype} {tuple(values.shape)}, allowed is float64 (1000,)")
-        if not (values[0] < 1 and values[-1] > 0 and bool((values.diff() < 0).all())):
-            raise ValueError("alphas_cumprod must decrease strictly inside (0, 1)")
-
-    @property
-    def log_snrs(self) -> Tensor:
-        """log(alpha_bar / (1 - alpha_bar)) at every timestep, float64 (1000,), decreasing."""
-        return torch.logit(self.alphas_cumprod)
-
-    def log_snr(self, t: int) -> float:
-        """log(alpha_bar / (1 - alpha_bar)) at timestep t in 0 ... 999."""
-        return float(torch.logit(self.alphas_cumprod[t]))
-
-    def alpha_sigma(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """The two factors of x_t = alpha x_0 + sigma epsilon, each float32 (n, 1, 1, 1), for integer t (n,)."""
-        alpha_bar = self.alphas_cumprod.to(t.device)[t].view(-1, 1, 1, 1)
-        return alpha_bar.sqrt().float(), (1 - alpha_bar).sqrt().float()
-
-
-def cosine_schedule(*, zero_terminal_snr: bool = True) -> NoiseSchedule:
-    """Cosine schedule (arXiv 2102.09672, equation 17, beta capped at 0.999), 1000 timesteps.
-
-    With `zero_terminal_snr` nothing of the picture is left at the last timestep (arXiv 2305.08891, algorithm 1), so
-    that pure noise is the right start; without it the schedule is the one that older weights were trained with.
-    """
-
-    def signal(share: float) -> float:
-        return math.cos((share + 0.008) / 1.008 * math.pi / 2) ** 2
-
-    ratios = [signal((t + 1) / NUM_TIMESTEPS) / signal(t / NUM_TIMESTEPS) for t in range(NUM_TIMESTEPS)]
-    alphas_cumprod = torch.tensor(ratios, dtype=torch.float64).clamp(min=0.001).cumprod(0)
-    if zero_terminal_snr:
-        roots = alphas_cumprod.sqrt()
-        roots = (roots - roots[-1]) * (roots[0] / (roots[0] - roots[-1]))  # keeps the first, moves the last to 0
-        alphas_cumprod = roots.square()
-        alphas_cumprod[-1] = _TERMINAL_ALPHA_BAR
-    return NoiseSchedule("cosine", alphas_cumprod)
-
-
-def linear_schedule() -> NoiseSchedule:
-    """Linear schedule (arXiv 2006.11239, section 4: beta from 1e-4 to 0.02), 1000 timesteps.
-
-    As published: at the last timestep 0.6 % of the picture's amplitude is left (log-SNR -10.1).
-    """
-    betas = torch.linspace(1e-4, 0.02, NUM_TIMESTEPS, dtype=torch.float64)
-    return NoiseSchedule("linear", (1 - betas).cumprod(0))
-
-
-def spaced_timesteps(spacing: str, num_steps: int, noise_schedule: NoiseSchedule) -> list[int]:
-    """Distinct timesteps, descending; every spacing begins at 999, where x_T is noise alone.
-
-    "trailing": even steps counted from the noisy end, 999, 999 - 1000/n, ... (arXiv 2305.08891, table 2).
-    "leading": even steps counted from the clean end, n ... 2, 1 times 1000 / (n + 1), the noisiest moved to 999. As
-        published (same table) it would begin where part of the picture must still be visible: the known flaw.
-    "linspace": even steps from 999 to 0 without the one at 0. There x_0 is x_t but for one part in 150, and the long
-        way in log-SNR to it makes multistep solvers overshoot.
-    "logsnr": even steps in log-SNR from -10 to 7, the noisiest moved to 999. Below 8 steps the last one comes before 7,
-        because the way from there to x_0 is a step too. With these numbers an exact denoiser of normally distributed
-        pictures gets variances from 0.03 (finest detail) to 300 (mean colour) right in the fewest steps. Where several
-        round to the same timestep there are fewer than `num_steps`.
-
-    Raises:
-        ValueError: an unknown spacing, or a number of steps outside 1 ... 1000.
-    """
-    if not 1 <= num_steps <= NUM_TIMESTEPS:
-        raise ValueError(f"num_steps is {num_steps!r}, allowed is 1 to {NUM_TIMESTEPS}")
-    steps = range(num_steps)
-    match spacing:
-        case "trailing":
-            timesteps = [round(NUM_TIMESTEPS * (1 - step / num_steps)) - 1 for step in steps]
-        case "leading":
-            timesteps = [round(NUM_TIMESTEPS * (num_steps - step) / (num_steps + 1)) for step in steps]
-        case "linspace":
-            timesteps = [round((NUM_TIMESTEPS - 1) * (1 - step / num_steps)) for step in steps]
-        case "logsnr":
-            stride = min(17 / max(num_steps - 1, 1), 21 / (num_steps + 0.5))
-            wanted = torch.arange(num_steps, dtype=torch.float64) * stride - 10  # (num_steps,)
-            distances = (noise_schedule.log_snrs - wanted[:, None]).abs()  # (num_steps, 1000)
-            timesteps = distances.argmin(dim=1).tolist()
-        case _:
-            raise ValueError(f"spacing is {spacing!r}, allowed are {', '.join(SPACINGS)}")
-    return sorted({NUM_TIMESTEPS - 1, *timesteps[1:]}, reverse=True)
+from imagen_core.noise_schedule import NoiseSchedule
+from imagen_core.solver_state import SolverState
+from imagen_core.spacings import spaced_timesteps
 
 
 @dataclass(frozen=True)
@@ -149,19 +45,29 @@ _SCHEDULERS: Mapping[str, _Diffusers] = MappingProxyType(
     }
 )
 
+# What diffusers' multistep schedulers remember of the steps done.
+_HISTORY = ("model_outputs", "timestep_list", "lower_order_nums", "this_order", "last_sample")
+
 
 class Scheduler:
     """One run of a scheduler: stateful, for `step` number 0, 1, ... in this order. Make one with `build_scheduler`.
+
+    `resumed` is the state that it goes on from, None where it begins with noise.
 
     Its samples are in the scheduler's own coordinates: `x_T` and `to_x_t` lead there and back.
     """
 
     timesteps: list[int]
+    resumed: SolverState | None = None
 
-    def __init__(self, name: str, timesteps: list[int], noise_schedule: NoiseSchedule) -> None:
+    def __init__(
+        self, name: str, timesteps: list[int], noise_schedule: NoiseSchedule, learned_variance: bool = False
+    ) -> None:
         import diffusers
 
         entry = _SCHEDULERS[name]
+        self._learned = learned_variance and name == "ddpm"
+        variance = {"variance_type": "learned_range"} if self._learned else {}
         num_steps = len(timesteps)
         alphas_cumprod = noise_schedule.alphas_cumprod[timesteps[::-1]]  # (n,), descending
         scheduler = getattr(diffusers, entry.name)(
@@ -169,6 +75,7 @@ class Scheduler:
             trained_betas=[0.5] * num_steps,
             prediction_type="sample",
             **entry.config,
+            **variance,
         )
         # What set_timesteps() would compute, in double precision: single precision betas would put the noisy end off by
         # several per cent. Numbers that are 0-dimensional tensors leave the pictures in single precision.
@@ -195,11 +102,39 @@ class Scheduler:
         """The first sample, made of standard normal noise (n, 3, h, w)."""
         return noise * self._scales[0] if self._scales else noise
 
+    def resume(self, state: SolverState, restored: bool) -> None:
+        """Go on behind `state.step` steps that a scheduler with the same first timesteps has done, before any step.
+
+        restored: with what that one, which must be of the same name, remembers of them; else with nothing, so that a
+            multistep solver's next step is one of first order.
+        """
+        scale = self._scale(state.step)
+        sample = state.sample if scale == state.scale else state.sample * (scale / state.scale)
+        self.resumed = replace(state, sample=sample, scale=scale)
+        if hasattr(self._scheduler, "sigmas"):
+            self._scheduler.set_begin_index(state.step)
+        if restored:
+            for name, value in state.history.items():
+                setattr(self._scheduler, name, list(value) if isinstance(value, tuple) else value)
+
+    def state(self, step: int, sample: Tensor, x_0: Tensor) -> SolverState | None:
+        """The state behind step 0 ... n - 1, which gave `sample` with the estimate `x_0`; None behind the last one."""
+        if step == len(self.timesteps) - 1:
+            return None
+        known = {name: value for name, value in vars(self._scheduler).items() if name in _HISTORY}
+        history = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
+        return SolverState(step + 1, sample, self._scale(step + 1), x_0, MappingProxyType(history))
+
+    def _scale(self, step: int) -> float:
+        return self._scales[step] if self._scales else 1.0
+
     def to_x_t(self, sample: Tensor, step: int) -> Tensor:
         """The variance-preserving x_t that a denoiser takes at step 0 ... n - 1, (n, 3, h, w) like the sample."""
         return sample / self._scales[step] if self._scales else sample
 
-    def step(self, step: int, x_0: Tensor, sample: Tensor, generators: list[Generator]) -> Tensor:
+    def step(
+        self, step: int, x_0: Tensor, sample: Tensor, generators: list[Generator], variance: Tensor | None = None
+    ) -> Tensor:
         """The sample of the next step, (n, 3, h, w); behind the last step it is x_0 itself.
 
         Args:
@@ -207,11 +142,17 @@ class Scheduler:
             x_0: the denoiser's estimate at this step.
             sample: what the call before returned, at step 0 `x_T`.
             generators: one per image, for this step only; used by the stochastic schedulers.
+            variance: what the U-Net learned of it, shaped like x_0, -1 for the smallest possible and 1 for the largest
+                (arXiv 2102.09672, equation 15); only "ddpm" built with `learned_variance` uses it.
         """
         if step == len(self.timesteps) - 1:
             return x_0
         options = {"generator": generators} if self._stochastic else {}
         timestep = self._scheduler.timesteps[step]
+        if self._learned:
+            if variance is None:
+                raise ValueError("this scheduler was built with learned_variance and needs the variance")
+            x_0 = torch.cat([x_0, variance], dim=1)  # (n, 6, h, w)
         with self._quiet():
             following: Tensor = self._scheduler.step(x_0, timestep, sample, return_dict=False, **options)[0]
         return following
@@ -224,12 +165,17 @@ def _without_numpy_warning() -> Iterator[None]:
         yield
 
 
-def build_scheduler(name: str, spacing: str, num_steps: int, noise_schedule: NoiseSchedule) -> Scheduler:
+def build_scheduler(
+    name: str, spacing: str, num_steps: int, noise_schedule: NoiseSchedule, learned_variance: bool = False
+) -> Scheduler:
     """A scheduler for one run; its `timesteps` tell how many steps there really are.
+
+    learned_variance: the U-Net predicts the variance of each step, which "ddpm" then draws with.
 
     Raises:
         ValueError: an unknown name or spacing, or a number of steps outside 1 ... 1000.
     """
     if name not in _SCHEDULERS:
         raise ValueError(f"scheduler is {name!r}, allowed are {', '.join(_SCHEDULERS)}")
-    return Scheduler(name, spaced_timesteps(spacing, num_steps, noise_schedule), noise_schedule)
+    timesteps = spaced_timesteps(spacing, num_steps, noise_schedule)
+    return Scheduler(name, timesteps, noise_schedule, learned_variance)

@@ -6,12 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from imagen_core import prompt_weights
 from imagen_core.validation import Choice, Number, RecipeError, Rule, Text, Whole, shown, unknown
 
 STAGES = ("base", "sr256", "sr1024")
 SIZES: Mapping[str, int] = MappingProxyType({"base": 64, "sr256": 256, "sr1024": 1024})  # pixels per side
 SCHEDULERS = ("ddpm", "ddim", "dpmsolver++", "dpmsolver++sde", "unipc", "deis", "euler")
-SPACINGS = ("trailing", "leading", "linspace", "logsnr")
+# DeepFloyd IF's lists of timesteps, and how many there are in each. The lists themselves are in diffusers.
+STEP_LISTS: Mapping[str, int] = MappingProxyType(
+    {
+        "fast27": 27,
+        "smart27": 27,
+        "smart50": 50,
+        "smart100": 100,
+        "smart185": 185,
+        "super27": 27,
+        "super40": 40,
+        "super100": 100,
+    }
+)
+SPACINGS = ("trailing", "leading", "linspace", "logsnr", *STEP_LISTS)
 THRESHOLDINGS = ("none", "static", "dynamic")
 
 PROMPT, SEED = Text(max_length=1000), Whole(0, 2**32 - 1)
@@ -36,13 +50,13 @@ STAGE_RULES: Mapping[str, Rule] = MappingProxyType(
 class StageRecipe:
     """What a user chose for one stage.
 
-    num_steps: denoising steps, 1 to 250.
+    num_steps: denoising steps, 1 to 250; a spacing of `STEP_LISTS` has its own number of them whatever this says.
     scheduler, spacing: a word of `SCHEDULERS`, of `SPACINGS`.
     guidance_scale: 0 to 30, 1 = off (section 2.2 of arXiv 2205.11487). It is applied to step i of n, counted from 0,
         where guidance_start <= i/n < guidance_end, or guidance_start <= i/n where guidance_end is 1.
     thresholding, percentile: section 2.3; percentile, above 50 and up to 100, matters to "dynamic" alone.
     aug_level: noise conditioning augmentation of the image that the stage enlarges, 0 to 1 (section 2.4).
-    prompt, seed: the stage's own; None, or an empty prompt, = those of the recipe.
+    prompt, seed: the stage's own, a prompt with weights as a recipe's; None, or an empty prompt, = those of the recipe.
 
     Raises `RecipeError`.
     """
@@ -62,9 +76,15 @@ class StageRecipe:
     def __post_init__(self) -> None:
         canonical(self, STAGE_RULES)
         object.__setattr__(self, "prompt", self.prompt or None)
+        prompt_weights.parse(self.prompt or "")
         if self.guidance_start > self.guidance_end:
             allowed = f"must be at most guidance_end, {self.guidance_end:g}"
             raise RecipeError("guidance_start", f"{allowed}, not {self.guidance_start:g}")
+
+    @property
+    def planned_steps(self) -> int:
+        """The steps that are asked for: those of a named list where `spacing` is one, else num_steps."""
+        return STEP_LISTS.get(self.spacing, self.num_steps)
 
     def updated(self, name: str, values: object) -> StageRecipe:
         """This recipe with other values, {"num_steps": 12}.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +49,20 @@ class TextEncoder:
     Safe to use from several threads; one prompt is encoded at a time.
     """
 
-    def __init__(self, model: nn.Module, tokenizer: Tokenizer, max_tokens: int = 64) -> None:
-        """Take a `T5EncoderModel`-like module and a fast tokenizer; `max_tokens` counts the end-of-text token."""
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Tokenizer,
+        max_tokens: int = 64,
+        padded: bool = False,
+        caption: Callable[[str], str] = str,
+    ) -> None:
+        """Take a `T5EncoderModel`-like module and a fast tokenizer.
+
+        max_tokens: counts the end-of-text token. padded: every text is `max_tokens` long, behind its tokens padding,
+        which T5 does not attend to but gives states for; a U-Net trained so takes them as text, whatever the mask says.
+        caption: what becomes of a prompt before it is read; what is told of the prompt is told of the result.
+        """
         self._model = model.eval().requires_grad_(False)
         self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self._tokenizer.no_truncation()
@@ -61,12 +74,15 @@ class TextEncoder:
         self._unknown_id = self._tokenizer.token_to_id("<unk>")
         self._end_id = self._tokenizer.token_to_id("</s>")
         self.max_tokens = max_tokens
+        self._padded = padded
+        self.caption = caption
         self._kept: OrderedDict[str, TextEncoding] = OrderedDict()
         self._lock = threading.Lock()
         self.runs = 0
 
     def read(self, prompt: str) -> Reading:
         """Tell how many tokens a prompt has, where it is cut, and which words are unknown. Runs no network."""
+        prompt = self.caption(prompt)
         encoding = self._tokenizer.encode(prompt, add_special_tokens=False)
         room = self.max_tokens - 1
         cut_at = len(prompt) if len(encoding.ids) <= room else encoding.offsets[room][0]
@@ -82,6 +98,16 @@ class TextEncoder:
             cut=prompt[cut_at:],
             unknown=tuple(dict.fromkeys(unknown)),
         )
+
+    @property
+    def model(self) -> nn.Module:
+        """T5 itself, for who decides on which device it is."""
+        return self._model
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer as it is used here."""
+        return self._tokenizer
 
     def is_cached(self, prompt: str) -> bool:
         """Whether `encode` would return without running T5."""
@@ -102,16 +128,26 @@ class TextEncoder:
                 self._kept.popitem(last=False)
             return encoding
 
+    def spans(self, prompt: str) -> tuple[tuple[int, int], ...]:
+        """For every token of `encode(prompt)` where it begins and ends in `caption(prompt)`. Runs no network.
+
+        The end-of-text token and padding have (0, 0).
+        """
+        spans = self._tokenizer.encode(self.caption(prompt), add_special_tokens=False).offsets[: self.max_tokens - 1]
+        behind = self.max_tokens - len(spans) if self._padded else 1
+        return (*spans, *[(0, 0)] * behind)
+
     def encode_batch(self, prompts: list[str]) -> TextEncoding:
         """Encode many prompts at once, padded to the longest: states (n, l, width), mask (n, l). Keeps nothing."""
         return self._run(prompts)
 
     def _run(self, prompts: list[str]) -> TextEncoding:
+        prompts = [self.caption(prompt) for prompt in prompts]
         ids = [
             [*self._tokenizer.encode(prompt, add_special_tokens=False).ids[: self.max_tokens - 1], self._end_id]
             for prompt in prompts
         ]
-        longest = max(len(row) for row in ids)
+        longest = self.max_tokens if self._padded else max(len(row) for row in ids)
         tokens = torch.tensor([row + [0] * (longest - len(row)) for row in ids])
         mask = torch.tensor([[place < len(row) for place in range(longest)] for row in ids])
         device = next(self._model.parameters()).device

@@ -21,20 +21,25 @@ _STRIDE = 61  # of the sub-sample; a prime, so that it falls on all channels and
 
 @dataclass(frozen=True)
 class Thresholding:
-    """Kind of thresholding and, for "dynamic", the percentile of |x_0| in (0, 100].
+    """Kind of thresholding and, for "dynamic", the percentile of |x_0| in (0, 100] and the largest s, None for any.
+
+    The paper has no largest s; DeepFloyd IF has 1.5 in its first stage and 1.0, which is static, in the next.
 
     Raises:
-        ValueError: the kind is none of `THRESHOLDINGS`, or the percentile is out of range.
+        ValueError: the kind is none of `THRESHOLDINGS`, or the percentile or the cap is out of range.
     """
 
     kind: str
     percentile: float = 99.5
+    cap: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in THRESHOLDINGS:
             raise ValueError(f"thresholding is {self.kind!r}, allowed are {', '.join(THRESHOLDINGS)}")
         if not 0 < self.percentile <= 100:
             raise ValueError(f"percentile is {self.percentile!r}, allowed is above 0 and up to 100")
+        if self.cap is not None and not self.cap >= 1:
+            raise ValueError(f"the cap of s is {self.cap!r}, allowed is 1 and above")
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def threshold(x_0: Tensor, thresholding: Thresholding) -> Thresholded:
     for image in torch.split(x_0, 1):
         magnitude = image.abs()
         s = _percentile(magnitude, thresholding.percentile)
-        bound = max(s, 1.0)
+        bound = max(s, 1.0) if thresholding.cap is None else min(max(s, 1.0), thresholding.cap)
         images.append(image.clamp(-bound, bound) / bound)
         found.append(s)
         shares.append(torch.count_nonzero(magnitude > bound).item() / magnitude.numel())

@@ -90,7 +90,8 @@ class Number:
             if number > self.low or not self.above:
                 return number
         span = f"above {self.low:g} and up to {self.high:g}" if self.above else f"from {self.low:g} to {self.high:g}"
-        raise RecipeError(field, f"must be a number {span}, not {shown(value)}")
+        given = shown(value).removesuffix(".0") if type(value) is float else shown(value)  # 1000, as people write it
+        raise RecipeError(field, f"must be a number {span}, not {given}")
 
     def read(self, text: str) -> float | str:
         """Read a decimal number, with or without an exponent; words such as nan are left as they are."""

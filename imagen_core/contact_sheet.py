@@ -1,0 +1,77 @@
+"""A sweep as one PNG: its pictures in rows and columns, labelled, with the sweep itself inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from imagen_core.metadata import MetadataError, png_with, read_text
+from imagen_core.png_text import MAX_SIDE
+from imagen_core.recipe import RecipeError
+from imagen_core.sweep import Sweep
+
+KEY = "imagen_sweep"  # keyword of the PNG text chunk that holds the sweep's link
+MAX_CELL = 256  # pixels a side of a picture on the sheet
+_GAP, _FONT, _LINE = 6, 15, 20  # pixels
+_LABEL_WIDTH = 180  # of the labels of rows
+_PAPER, _INK = "#ffffff", "#1b1f1e"
+
+
+def cell_size(sweep: Sweep) -> int:
+    """Pixels a side of a picture on the sheet: 256, or less where the sheet would be larger than `MAX_SIDE`."""
+    room = MAX_SIDE - _LABEL_WIDTH - 4 * _LINE
+    return min(MAX_CELL, room // max(sweep.columns, sweep.rows) - _GAP)
+
+
+def draw(sweep: Sweep, pictures: Sequence[Image.Image]) -> Image.Image:
+    """The sheet of all cells' pictures, given along the rows."""
+    size, (left, top) = cell_size(sweep), _corner(sweep)
+    width = left + sweep.columns * (size + _GAP)
+    sheet = Image.new("RGB", (width, top + sweep.rows * (size + _GAP)), _PAPER)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
+    names = " by ".join(axis.name for axis in sweep.axes)
+    pen.text((_GAP, 4), _fitting(f"{sweep.recipe.prompt}   {names}".replace("\n", " "), width, font), _INK, font)
+    for column, label in enumerate(sweep.axes[0].labels):
+        pen.text((left + column * (size + _GAP), top - _LINE), _fitting(label, size, font), _INK, font)
+    for row, label in enumerate(sweep.axes[1].labels if len(sweep.axes) > 1 else ()):
+        place = (_GAP, top + row * (size + _GAP) + size // 2 - _FONT // 2)
+        pen.text(place, _fitting(label, _LABEL_WIDTH, font), _INK, font)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, sweep.columns)
+        sheet.paste(fitted(picture, size), (left + column * (size + _GAP), top + row * (size + _GAP)))
+    return sheet
+
+
+def fitted(picture: Image.Image, size: int) -> Image.Image:
+    """A picture at `size` pixels a side; enlarged pixels stay square."""
+    filter_ = Image.Resampling.NEAREST if picture.width < size else Image.Resampling.LANCZOS
+    return picture.convert("RGB").resize((size, size), filter_)
+
+
+def to_png(sweep: Sweep, pictures: Sequence[Image.Image]) -> bytes:
+    """The sheet as a PNG file that carries the sweep."""
+    return png_with(draw(sweep, pictures), {KEY: sweep.to_link()}, sweep.recipe.model)
+
+
+def read_sweep(source: Path | bytes) -> Sweep:
+    """The sweep that a sheet carries. Raises `MetadataError`, as `metadata.read_recipe` does."""
+    text = read_text(source, KEY, "sweep")
+    try:
+        return Sweep.from_link(text)
+    except RecipeError as error:
+        raise MetadataError(f"The sheet carries a sweep that is not valid: {error}") from None
+
+
+def _corner(sweep: Sweep) -> tuple[int, int]:
+    """Where the first picture's upper left corner is."""
+    return (_LABEL_WIDTH + _GAP if len(sweep.axes) > 1 else _GAP), 2 * _LINE + 8
+
+
+def _fitting(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """As much of `text` as is at most `width` pixels wide."""
+    text = text[:200]
+    while text and font.getlength(text) > width - _GAP:
+        text = f"{text[:-2].rstrip()}…" if len(text) > 2 else ""
+    return text

@@ -1,0 +1,189 @@
+"""DeepFloyd IF as a model: which folders it needs, how much memory, and the cascade that comes of them.
+
+A model is a folder for each stage. Stage III is the bundled one, behind stage II, with the bundled text encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from imagen_core.captions import cleaned_caption, missing_for_cleaning, plain_caption
+from imagen_core.cascade import Cascade
+from imagen_core.checkpoints import bundled_folder
+from imagen_core.checkpoints import load as load_bundled
+from imagen_core.deepfloyd_checkpoints import (
+    SAFETY_CHECKER,
+    TEXT_ENCODER,
+    UNET,
+    WATERMARKER,
+    Component,
+    Loading,
+    load_stage,
+    load_text_encoder,
+    needs_checker,
+    weight_files,
+)
+from imagen_core.deepfloyd_files import is_whole, wanted_files
+from imagen_core.deepfloyd_safety import load_checker, load_refusal, load_watermark
+from imagen_core.hub import Hub
+from imagen_core.memory_plan import MemoryPlan, Part, free_bytes, weight_bytes
+from imagen_core.model_names import ModelName
+from imagen_core.models.deepfloyd import memory_format
+from imagen_core.models.precision import has_matrix_units
+from imagen_core.offloading import Turns
+from imagen_core.recipe import SIZES
+from imagen_core.shards import CheckpointError
+from imagen_core.stage import Stage
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a large model is loaded.
+
+    revisions: by repository, the commit, tag or branch to fetch; the newest of "main" where there is none.
+    eight_bit: T5 in 8 bits, on CUDA with bitsandbytes. clean_caption: prompts are cleaned as IF's captions were.
+    hub: where repositories come from.
+    """
+
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    eight_bit: bool = False
+    clean_caption: bool = False
+    hub: Hub = field(default_factory=Hub)
+
+
+def number_format(device: torch.device) -> torch.dtype:
+    """float16, which the published weights were made for, on CUDA; on a processor float32, or bfloat16 with units."""
+    if device.type != "cpu":
+        return torch.float16
+    return torch.bfloat16 if has_matrix_units() else torch.float32
+
+
+def folders(model: ModelName, device: torch.device, options: Options) -> dict[str, Path]:
+    """The folder of each stage: of a model folder, from the cache, or fetched.
+
+    Raises:
+        CheckpointError: a file is missing, or cannot be fetched; within 3 seconds where there is no network.
+    """
+    found = _present(model, device, options)
+    for stage, repository in model.repositories:
+        if stage not in found:
+            choose = partial(wanted_files, stage=stage, dtype=number_format(device))
+            found[stage] = options.hub.fetch(repository, options.revisions.get(repository), choose)
+    return found
+
+
+def _present(model: ModelName, device: torch.device, options: Options) -> dict[str, Path]:
+    """The folders of the stages that need not be fetched."""
+    found = dict(model.folders)
+    for stage, repository in model.repositories:
+        cached = options.hub.cached(repository, options.revisions.get(repository))
+        if cached is not None and is_whole(cached, stage, number_format(device)):
+            found[stage] = cached
+    return found
+
+
+def expected_memory(model: ModelName, device: torch.device, options: Options) -> MemoryPlan | None:
+    """The memory that a model will take; where its files are not all here, from the published numbers of a preset.
+
+    None where nobody has told them.
+
+    Raises:
+        CheckpointError: a file is missing from a model folder, or damaged.
+    """
+    present = _present(model, device, options)
+    if len(present) >= len(model.repositories):
+        return memory_plan(present, device, options)
+    if model.preset is None:
+        return None
+    numbers = model.preset.parameters
+    return _plan({name: number * number_format(device).itemsize for name, number in numbers.items()}, device, options)
+
+
+def memory_plan(folders: Mapping[str, Path], device: torch.device, options: Options) -> MemoryPlan:
+    """The memory that a model takes, from the headers of its files; nothing is loaded.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
+    dtype = number_format(device)
+    networks: list[tuple[str, str, Component]] = [("T5", "base", TEXT_ENCODER)]
+    networks += [(stage, stage, UNET) for stage in folders]
+    sizes = {
+        name: weight_bytes(weight_files(folders[stage], network, dtype)[1], dtype) for name, stage, network in networks
+    }
+    return replace(_plan(sizes, device, options), published=False)
+
+
+def _plan(sizes: Mapping[str, int], device: torch.device, options: Options) -> MemoryPlan:
+    """From the bytes of every network in the number format of the device."""
+    dtype = number_format(device)
+    whole = str(dtype).removeprefix("torch.")
+    parts = [
+        Part(name, nbytes // dtype.itemsize, "8 bits")
+        if options.eight_bit and name == "T5"
+        else Part(name, nbytes, whole)
+        for name, nbytes in sizes.items()
+    ]
+    return MemoryPlan(str(device), tuple(parts), free_bytes(device), published=True)
+
+
+def load(folders: Mapping[str, Path], plan: MemoryPlan, device: torch.device, options: Options) -> Cascade:
+    """The cascade of a model.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, a package is missing, or the safety checker cannot be loaded.
+    """
+    loading = Loading(number_format(device), options.eight_bit, _caption(options))
+    text_encoder = load_text_encoder(folders["base"], loading)
+    stages = {name: load_stage(folder, name, text_encoder, loading) for name, folder in folders.items()}
+    for stage in stages.values():
+        if stage.size != SIZES[stage.name]:
+            raise CheckpointError(
+                f"{folders[stage.name]} draws {stage.size} pixels where {stage.name} has {SIZES[stage.name]}."
+            )
+    networks: list[Any] = [] if options.eight_bit else [text_encoder.model]
+    networks += [stage.unet for stage in stages.values()]
+    _place(networks, plan, device)
+    if "sr256" in stages:
+        bundled = load_bundled(bundled_folder(), device)
+        stages["sr1024"] = bundled.stages["sr1024"]
+    return Cascade(_guarded(stages, folders), device)
+
+
+def _caption(options: Options) -> Any:
+    missing = missing_for_cleaning()
+    if options.clean_caption and missing:
+        raise CheckpointError(f"Cleaning captions needs packages: pip install {' '.join(missing)}, or turn it off.")
+    return cleaned_caption if options.clean_caption else plain_caption
+
+
+def _place(networks: Sequence[torch.nn.Module], plan: MemoryPlan, device: torch.device) -> None:
+    turns = Turns(device)
+    for network in networks:
+        network.to(memory_format=memory_format(device))  # type: ignore[call-overload]
+        if plan.takes_turns:
+            turns.add(network)
+        else:
+            network.to(device)
+
+
+def _guarded(stages: Mapping[str, Stage], folders: Mapping[str, Path]) -> dict[str, Stage]:
+    """The stages with safety checker and watermark, where the folders have them or say that they must be there."""
+    refused = marked = None
+    if needs_checker(folders["base"]):
+        kind, _ = weight_files(folders["base"], SAFETY_CHECKER, torch.float32)
+        refused = load_refusal(folders["base"], load_checker(folders["base"], kind))
+    last = folders.get("sr256", folders["base"])
+    if (last / WATERMARKER.folder).is_dir():
+        kind, _ = weight_files(last, WATERMARKER, torch.float32)
+        marked = load_watermark(last, kind)
+    return {
+        name: replace(stage, refused=refused, marked=None if name == "base" else marked)
+        for name, stage in stages.items()
+    }

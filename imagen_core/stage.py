@@ -1,0 +1,60 @@
+"""A stage of the cascade: one model with all that it takes to draw with it, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from imagen_core.denoiser import Prediction
+from imagen_core.events import StageError, StageFinished
+from imagen_core.noise_conditioning import LowRes, augment_then_upsample
+from imagen_core.noise_schedule import NoiseSchedule
+from imagen_core.text_encoder import TextEncoder
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One model of the cascade: it draws pictures of `size` x `size` pixels.
+
+    text_encoder: what it reads the prompt with; stages of one family share it.
+    low_res: how it is shown the picture of the stage before.
+    threshold_cap: see `Denoiser`. learned_variance: the U-Net predicts the variance of a step too.
+    encodes_empty: "no text" is an encoded empty prompt; else it is a text with all tokens masked.
+    refused: which of the stage's pictures must not be shown, nor enlarged. marked: the pictures as they are handed out,
+    with a watermark; the next stage is shown them without.
+    """
+
+    name: str
+    size: int
+    unet: nn.Module
+    noise_schedule: NoiseSchedule
+    prediction: Prediction
+    text_encoder: TextEncoder
+    low_res: LowRes = augment_then_upsample
+    threshold_cap: float | None = None
+    learned_variance: bool = False
+    encodes_empty: bool = False
+    refused: Callable[[Tensor], tuple[bool, ...]] | None = None
+    marked: Callable[[Tensor], Tensor] | None = None
+
+
+def finished(stage: Stage, images: Tensor, seconds: float, cached: bool) -> StageFinished:
+    """What a stage ends with, its images (n, 3, size, size) as they are handed out."""
+    shown = images if stage.marked is None else stage.marked(images)
+    return StageFinished(stage.name, stage.size, shown, seconds, cached)
+
+
+def check_refused(refused: tuple[bool, ...], name: str) -> None:
+    """Stop where a picture is refused, before anything larger is made of it."""
+    numbers = [str(number) for number, is_refused in enumerate(refused, start=1) if is_refused]
+    if numbers:
+        which = f"of {len(refused)} pictures number {', '.join(numbers)}" if len(refused) > 1 else "the picture"
+        raise StageError(name, f"the model's safety checker refuses {which}; another prompt or seed may help.")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; on a processor torch says so in a plain RuntimeError."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

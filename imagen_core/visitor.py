@@ -1,0 +1,69 @@
+"""A visitor of the page without a browser: presses Generate over HTTP and notes when each message arrives.
+
+It speaks the protocol of gradio's queue: one POST joins, one stream of server-sent events answers. Only the first
+message of a run comes whole; each later one is the list of what differs from the one before.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_TIMEOUT = 600.0  # seconds without a word from the page
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A message of the page: what kind it is, and the seconds since Generate was pressed."""
+
+    kind: str
+    seconds: float
+
+
+def press_generate(address: str, values: Mapping[str, object]) -> Iterator[Arrival]:
+    """Draw with the form's defaults but for `values`, named as on the page ("prompt", "seed"); yield what arrives.
+
+    Raises:
+        RuntimeError: the page answered with an error instead of a picture.
+    """
+    address = address.rstrip("/")
+    with urllib.request.urlopen(f"{address}/config", timeout=_TIMEOUT) as answer:
+        config = json.load(answer)
+    [event] = [event for event in config["dependencies"] if event["api_name"] == "draw"]
+    controls = {control["id"]: control["props"] for control in config["components"]}
+    inputs = [controls[number] for number in event["inputs"]]
+    names = [(control.get("elem_id") or "").removeprefix("field-") for control in inputs]  # what is kept has no name
+    data = [values.get(name, control.get("value")) for name, control in zip(names, inputs, strict=True)]
+    session = secrets.token_hex(8)
+    body = json.dumps({"data": data, "fn_index": event["id"], "session_hash": session}).encode()
+    join = urllib.request.Request(f"{address}/gradio_api/queue/join", body, {"Content-Type": "application/json"})
+    began = time.perf_counter()
+    with urllib.request.urlopen(join, timeout=_TIMEOUT):
+        pass
+    kind = ""
+    stream = f"{address}/gradio_api/queue/data?session_hash={session}"
+    with urllib.request.urlopen(stream, timeout=_TIMEOUT) as lines:
+        for line in lines:
+            if not line.startswith(b"data:"):
+                continue
+            message = json.loads(line[5:])
+            if message["msg"] == "process_generating":
+                kind = _kind(message["output"]["data"][0], kind)
+                yield Arrival(kind, time.perf_counter() - began)
+            elif message["msg"] == "process_completed":
+                if not message["success"] or kind != "finished":
+                    raise RuntimeError(f"the page drew no picture; its last message was {kind!r}.")
+                return
+
+
+def _kind(value: Any, before: str) -> str:
+    """The kind of a message that is whole, or is the list of what it changes of the one before."""
+    if isinstance(value, dict):
+        return str(value["kind"])
+    changed = [change[2] for change in value if change[:2] == ["replace", ["kind"]]]
+    return str(changed[0]) if changed else before
