@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from tokenizers import Tokenizer
 from transformers import T5Config, T5EncoderModel
 
-from imagen_core.cascade import Cascade, Stage
-from imagen_core.checkpoints import bundled_folder
+from imagen_core.cascade import Cascade
+from imagen_core.checkpoints import bundled_folder, load_vocabulary
 from imagen_core.imagen import Imagen
-from imagen_core.models.unet import UNet, UNetConfig
+from imagen_core.models.unet import UNet
+from imagen_core.models.unet_config import UNetConfig
+from imagen_core.noise_schedule import cosine_schedule
 from imagen_core.recipe import SIZES, Recipe
-from imagen_core.schedulers import cosine_schedule
+from imagen_core.stage import Stage
 from imagen_core.text_encoder import TextEncoder
 
 # Networks this small are slower on several threads, much slower where something else runs too.
@@ -22,7 +25,18 @@ torch.set_num_threads(1)
 
 TINY_T5 = {"d_model": 32, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2, "feed_forward_proj": "gated-gelu"}
 TINY_UNETS = {
-    "base": UNetConfig(4, (32, 32), (1, 1), ("none", "image and text"), t5_width=32, text_width=32, embedding=32),
+    "base": UNetConfig(
+        4,
+        (32, 32),
+        (1, 1),
+        ("none", "image and text"),
+        middle=1,
+        places=True,
+        text_layers=1,
+        t5_width=32,
+        text_width=32,
+        embedding=32,
+    ),
     "sr256": UNetConfig(16, (32, 32), (1, 1), ("none", "text"), low_res=True, t5_width=32, text_width=32, embedding=32),
     "sr1024": UNetConfig(32, (32,), (1,), ("text",), low_res=True, t5_width=32, text_width=32, embedding=32),
 }
@@ -47,11 +61,12 @@ def tiny_unet(name: str) -> UNet:
 
 def make_tiny_imagen() -> Imagen:
     """A fresh one, with nothing cached."""
+    text_encoder = tiny_text_encoder()
     stages = {
-        name: Stage(name, size, tiny_unet(name), cosine_schedule(), "v" if name == "base" else "x_0")
+        name: Stage(name, size, tiny_unet(name), cosine_schedule(), "v" if name == "base" else "x_0", text_encoder)
         for name, size in SIZES.items()
     }
-    return Imagen(Cascade(tiny_text_encoder(), stages, torch.device("cpu")), Recipe())
+    return Imagen(Cascade(stages, torch.device("cpu")), Recipe(), load_vocabulary(bundled_folder()))
 
 
 @pytest.fixture
@@ -62,3 +77,10 @@ def tiny_imagen() -> Imagen:
 @pytest.fixture
 def make_imagen() -> Callable[[], Imagen]:
     return make_tiny_imagen
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -12,8 +12,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from imagen_core.denoiser import Conditioning, Prediction
-from imagen_core.schedulers import NoiseSchedule
+from imagen_core.conditioning import Conditioning
+from imagen_core.denoiser import Prediction
+from imagen_core.models.attention_record import AttentionRecord
+from imagen_core.models.conditioning import UNetConditioning
+from imagen_core.noise_schedule import NoiseSchedule
 
 MEANS = (-0.6, 0.2)
 DEVIATIONS = (0.15, 0.3)
@@ -34,18 +37,18 @@ class ExactUnet(nn.Module):
         self,
         x_t: Tensor,
         t: Tensor,
-        text: Tensor,
-        mask: Tensor,
-        low_res: Tensor | None = None,
-        aug_level: Tensor | None = None,
+        given: UNetConditioning,
         between_blocks: Callable[[], None] | None = None,
+        record: AttentionRecord | None = None,
     ) -> Tensor:
         self.batch_sizes.append(len(x_t))
         if between_blocks is not None:
             between_blocks()
         alpha_bar = self.noise_schedule.alphas_cumprod[t.long()].view(-1, 1, 1, 1)
         alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
-        chosen = torch.stack([~mask[:, 0] | (text[:, 0, 0] == index) for index in range(len(MEANS))])  # (k, n)
+        chosen = torch.stack(
+            [~given.mask[:, 0] | (given.text[:, 0, 0] == index) for index in range(len(MEANS))]
+        )  # (k, n)
         x_0 = posterior_mean(x_t.double(), alpha, sigma, chosen)
         epsilon = (x_t - alpha * x_0) / sigma
         outputs = {"x_0": x_0, "epsilon": epsilon, "v": alpha * epsilon - sigma * x_0}

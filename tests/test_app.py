@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
 import pytest
 
+from imagen_core.model_names import allowed_names
 from tests.ui_page import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,7 +66,9 @@ def test_port_in_use_is_one_sentence() -> None:
         with app("--port", port) as process:
             output, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert errors == f"Port {port} cannot be used: choose another one with --port.\n"
+    assert errors.startswith(f"Port {port} cannot be used (")
+    assert errors.endswith("): choose another one with --port.\n")
+    assert errors.count("\n") == 1
     assert output == ""
 
 
@@ -72,7 +76,15 @@ def test_unknown_model_is_refused_at_once() -> None:
     with app("--model", "no-such-model") as process:
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert errors.endswith("--model 'no-such-model' is neither a folder nor one of: bundled.\n")
+    assert errors.endswith(f"--model 'no-such-model' is neither a folder nor one of: {allowed_names()}.\n")
+
+
+@pytest.mark.skipif(find_spec("mcp") is not None, reason="mcp is installed here")
+def test_a_missing_optional_package_is_named() -> None:
+    with app("--mcp") as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors == '--mcp needs a package that is not installed: pip install "gradio[mcp]==6.31.0"\n'
 
 
 def test_entry_point_stays_small() -> None:

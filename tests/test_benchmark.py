@@ -5,27 +5,40 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from imagen_core import benchmark
 from imagen_core.imagen import Imagen
+from imagen_core.recipe import STAGES
+from imagen_core.visitor import press_generate
+from tests.ui_page import GRADIO_WARNING, in_a_loop, recorded, served
+
+pytestmark = GRADIO_WARNING
 
 
-def test_a_pair_draws_the_same_recipe_with_and_without_a_consumer(tiny_imagen: Imagen) -> None:
-    recipe = tiny_imagen.recipe("a cat").updated({"base": {"num_steps": 3}, "sr256": {"num_steps": 2}})
-    pair = benchmark.draw_pair(tiny_imagen, recipe, 0)
-    assert pair.steps == {"base": 3, "sr256": 2, "sr1024": recipe.sr1024.num_steps}
+def test_a_pair_draws_the_same_recipe_for_a_visitor_and_without_a_consumer() -> None:
+    imagen = recorded()
+    with served(lambda: imagen) as address:
+        pair = benchmark.draw_pair(imagen, address, 0)
+    visited, alone = imagen.recipes
+    assert visited == replace(alone, seed=visited.seed)
+    assert visited.seed != alone.seed  # neither may find the other's stages kept: it would time nothing
+    assert pair.steps == {stage: alone.stage(stage).num_steps for stage in STAGES}
     assert pair.stages.keys() == pair.steps.keys()
-    assert 0 < pair.first_preview < pair.streamed
+    assert 0 < pair.first_preview < pair.streamed < pair.picture
     assert sum(pair.stages.values()) <= pair.silent
-    # Neither half may find the other's stages kept: their times would be those of nothing.
-    assert all(seconds > 0.001 for seconds in pair.stages.values())
+
+
+def test_a_page_that_refuses_is_no_measurement() -> None:
+    with served(recorded) as address, pytest.raises(RuntimeError, match="'failed'"):
+        list(press_generate(address, {"prompt": "a" * 1001}))
 
 
 def test_the_figures_have_the_names_that_the_json_promises(tiny_imagen: Imagen) -> None:
-    figures = dict(benchmark.measure_pictures(tiny_imagen, runs=1))
+    figures = in_a_loop(lambda: dict(benchmark.measure_pictures(tiny_imagen, runs=1)))
     assert figures.keys() == {"encode_prompt_ms", "first_preview_s", "picture_s", "streaming_share", "stages"}
     assert figures["stages"].keys() == {"base", "sr256", "sr1024"}
     assert all(stage.keys() == {"ms_per_step", "steps"} for stage in figures["stages"].values())

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from imagen_core import shards
 from imagen_core.checkpoints import bundled_folder, dequantise, load
 from imagen_core.imagen import Imagen
+from imagen_core.model_names import allowed_names
 from imagen_core.shards import CheckpointError, load_shards, read_manifest, save_shards, write_manifest
 from tests.conftest import TINY_T5, TINY_UNETS, tiny_text_encoder, tiny_unet
 
@@ -61,7 +62,7 @@ def test_a_folder_given_by_the_user_loads_and_draws(folder: Path) -> None:
 def test_neither_folder_nor_preset() -> None:
     with pytest.raises(CheckpointError) as raised:
         Imagen.from_pretrained("dall-e")
-    assert str(raised.value) == "'dall-e' is neither a model folder nor one of the presets: bundled."
+    assert str(raised.value) == f"'dall-e' is neither a model folder nor one of: {allowed_names()}."
 
 
 def test_no_manifest(folder: Path) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from imagen_core.denoiser import Conditioning, Denoiser, Prediction
+from imagen_core.conditioning import Conditioning
+from imagen_core.denoiser import Denoiser, Prediction
 from imagen_core.events import Stopped
-from imagen_core.schedulers import cosine_schedule
+from imagen_core.models.attention_record import AttentionRecord
+from imagen_core.models.conditioning import UNetConditioning
+from imagen_core.noise_schedule import cosine_schedule
 from imagen_core.thresholding import Thresholding
 from tests.exact_denoiser import ExactUnet, conditioning
 
@@ -30,9 +35,19 @@ class TinyUnet(nn.Module):
             self.first = nn.Conv2d(6, 16, 3, padding=1)
             self.second = nn.Conv2d(16, 3, 3, padding=1)
             self.text = nn.Linear(8, 16)
-        self.seen: list[tuple[Tensor, ...]] = []
+        self.seen: list[tuple[Any, ...]] = []
+        self.given: list[UNetConditioning] = []
 
-    def forward(self, x_t, t, text, mask, low_res=None, aug_level=None, between_blocks=None):  # type: ignore[no-untyped-def]
+    def forward(
+        self,
+        x_t: Tensor,
+        t: Tensor,
+        given: UNetConditioning,
+        between_blocks: Callable[[], None] | None = None,
+        record: AttentionRecord | None = None,
+    ) -> Tensor:
+        text, mask, low_res, aug_level = given.text, given.mask, given.low_res, given.aug_level
+        self.given.append(given)
         self.seen.append((x_t, t, text, mask, low_res, aug_level))
         pooled = (text * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
         level = t / 1000 if aug_level is None else t / 1000 + aug_level
@@ -40,7 +55,8 @@ class TinyUnet(nn.Module):
         h = self.first(x) + (self.text(pooled) + level[:, None])[:, :, None, None]
         if between_blocks is not None:
             between_blocks()
-        return self.second(nn.functional.silu(h))
+        predicted: Tensor = self.second(nn.functional.silu(h))
+        return predicted
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -192,3 +208,33 @@ def test_unet_is_stopped_between_its_blocks() -> None:
         Denoiser(TinyUnet(), SCHEDULE, "v", between_blocks=stop)(
             normal(1, 3, 12, 12), 700, tiny_conditioning(1), 1.0, STATIC
         )
+
+
+@pytest.mark.parametrize("lengths", [(5, 2), (2, 5)])
+@pytest.mark.parametrize("which", ["text", "negative", "both", "neither"])
+def test_weights_act_on_their_own_branch_of_guidance(lengths: tuple[int, int], which: str) -> None:
+    texts = [normal(1, length, 8, seed=length) for length in lengths]
+    masks = [torch.ones(1, length, dtype=torch.bool) for length in lengths]
+    weights = [normal(1, length, seed=9) for length in lengths]
+    chosen = [weights[0] if which in ("text", "both") else None, weights[1] if which in ("negative", "both") else None]
+    both = Conditioning(texts[0], masks[0], texts[1], masks[1], None, 0.0, chosen[0], chosen[1])
+    unet = TinyUnet()
+    Denoiser(unet, SCHEDULE, "v", chunk=1)(normal(1, 3, 12, 12), 400, both, 2.0, NONE)
+    seen = unet.given[-1].log_weights
+    if which == "neither":
+        assert seen is None
+        return
+    assert seen is not None
+    for row, (own, length) in enumerate(zip(chosen, lengths, strict=True)):
+        expected = torch.zeros(length) if own is None else own[0]
+        assert torch.equal(seen[row, :length], expected)
+        assert not seen[row, length:].any()
+
+
+def test_without_a_negative_prompt_weights_leave_the_unconditional_branch_alone() -> None:
+    unet, known = TinyUnet(), replace(tiny_conditioning(2), log_weights=normal(2, 5))
+    Denoiser(unet, SCHEDULE, "v")(normal(2, 3, 12, 12), 400, known, 2.0, NONE)
+    seen = unet.given[-1].log_weights
+    assert seen is not None
+    assert known.log_weights is not None
+    assert torch.equal(seen, torch.cat([known.log_weights, torch.zeros(2, 5)]))

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from imagen_core.noise_conditioning import augment, upsample
 
@@ -49,12 +50,21 @@ def test_levels_of_another_shape_are_refused() -> None:
         augment(LOW_RES, torch.zeros(2), NOISE)
 
 
-def test_enlargement_keeps_ramps_and_range() -> None:
-    ramp = torch.linspace(-1, 1, 16).expand(1, 3, 16, 16)
-    large = upsample(ramp, 64)
+def cubic(distance: Tensor) -> Tensor:
+    """Keys' kernel with a = -0.75 (doi 10.1109/TASSP.1981.1163711, equation 4)."""
+    d = distance.abs()
+    near = 1.25 * d**3 - 2.25 * d**2 + 1
+    far = -0.75 * (d**3 - 5 * d**2 + 8 * d - 4)
+    return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
+
+
+def test_enlargement_is_bicubic_with_half_pixel_centres() -> None:
+    generator = torch.Generator().manual_seed(0)
+    row = torch.rand(16, generator=generator) * 2 - 1
+    large = upsample(row.expand(1, 3, 16, 16), 64)
     assert large.shape == (1, 3, 64, 64)
-    pixels = (torch.arange(64) + 0.5) / 4 - 0.5  # where a large pixel's centre lies among the small ones
-    expected = -1 + 2 * pixels.clamp(0, 15) / 15
-    assert torch.allclose(large[0, 0, 0], expected, atol=1e-6)
+    places = (torch.arange(64) + 0.5) / 4 - 0.5  # where a large pixel's centre lies among the small ones
+    padded = torch.cat([row[:1].expand(3), row, row[-1:].expand(3)])
+    expected = cubic(places[:, None] - torch.arange(-3, 19)) @ padded
+    assert torch.allclose(large[0, 0, 5], expected, atol=1e-5)
     assert torch.allclose(upsample(LOW_RES, 16), LOW_RES)
-    assert upsample(LOW_RES, 64).abs().max() <= 1

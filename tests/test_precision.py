@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from imagen_core.models import precision
+from imagen_core.models.conditioning import UNetConditioning
 from imagen_core.models.unet import UNet
 from tests.conftest import tiny_unet
 
@@ -43,7 +44,7 @@ def test_bfloat16_is_close_and_gives_the_format_it_was_given(name: str) -> None:
     unet = tiny_unet(name)
     x_t, text = torch.randn(2, 3, 64, 64), torch.randn(2, 5, 32)
     extra = (torch.randn(2, 3, 64, 64), torch.tensor([0.1, 0.5])) if name == "sr256" else ()
-    arguments = (x_t, torch.tensor([10.0, 900.0]), text, torch.ones(2, 5, dtype=torch.bool), *extra)
+    arguments = (x_t, torch.tensor([10.0, 900.0]), UNetConditioning(text, torch.ones(2, 5, dtype=torch.bool), *extra))
     exact = unet(*arguments)
     rounded = unet.bfloat16()(*arguments)
     assert rounded.dtype is torch.float32

@@ -12,8 +12,9 @@ from torch import Tensor
 from imagen_core.denoiser import Denoiser, Prediction
 from imagen_core.events import Stopped
 from imagen_core.noise import StageNoise
+from imagen_core.noise_schedule import cosine_schedule
 from imagen_core.sampler import Step, sample
-from imagen_core.schedulers import build_scheduler, cosine_schedule
+from imagen_core.schedulers import build_scheduler
 from imagen_core.stage_recipe import SCHEDULERS, StageRecipe
 from tests.exact_denoiser import DEVIATIONS, MEANS, ExactUnet, conditioning
 

@@ -1,134 +1,29 @@
-"""Schedules, spacings and schedulers, against diffusers' own and against an exact denoiser."""
+"""Schedulers against diffusers' own epsilon route, and against the exact answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import diffusers
-import numpy as np
 import pytest
 import torch
-from torch import Generator, Tensor
 
-from imagen_core.schedulers import (
-    NoiseSchedule,
-    Scheduler,
-    build_scheduler,
-    cosine_schedule,
-    linear_schedule,
-    spaced_timesteps,
-)
-from imagen_core.stage_recipe import SCHEDULERS, SPACINGS
-from tests.exact_denoiser import DEVIATIONS, MEANS, MIXTURE_DEVIATION, MIXTURE_MEAN, posterior_mean
+from imagen_core.noise_schedule import NoiseSchedule
+from imagen_core.schedulers import build_scheduler
+from imagen_core.stage_recipe import SCHEDULERS
+from tests.exact_denoiser import DEVIATIONS, MEANS, MIXTURE_DEVIATION, MIXTURE_MEAN
+from tests.sampled import COSINE, LINEAR, STOCHASTIC, exact_x_0, generators, normal, run
+from tests.test_spacings import RULED
 
 # Diffusers calls NumPy functions on tensors; the package avoids it or keeps quiet about it.
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 
-STOCHASTIC = ("ddpm", "dpmsolver++sde")
-COSINE, LINEAR = cosine_schedule(), linear_schedule()
 
-
-def exact_x_0(x_t: Tensor, t: int, noise_schedule: NoiseSchedule) -> Tensor:
-    alpha_bar = noise_schedule.alphas_cumprod[t]
-    every = torch.ones(len(MEANS), len(x_t), dtype=torch.bool)
-    return posterior_mean(x_t.double(), alpha_bar.sqrt(), (1 - alpha_bar).sqrt(), every).float()
-
-
-def generators(step: int, num_images: int) -> list[Generator]:
-    return [Generator().manual_seed(1000 * step + image) for image in range(num_images)]
-
-
-def run(scheduler: Scheduler, noise: Tensor, noise_schedule: NoiseSchedule = COSINE) -> list[Tensor]:
-    """The x_t of every step, and x_0 behind the last."""
-    sample, states = scheduler.x_T(noise), []
-    for step, t in enumerate(scheduler.timesteps):
-        states.append(scheduler.to_x_t(sample, step))
-        x_0 = exact_x_0(states[-1], t, noise_schedule)
-        sample = scheduler.step(step, x_0, sample, generators(step, len(noise)))
-    return [*states, sample]
-
-
-def normal(num_images: int, size: int) -> Tensor:
-    return torch.randn(num_images, 3, size, size, generator=Generator().manual_seed(0))
-
-
-# Noise schedules
-
-
-def test_cosine_schedule_is_the_rescaled_one_of_diffusers() -> None:
-    theirs = diffusers.DDIMScheduler(beta_schedule="squaredcos_cap_v2", rescale_betas_zero_snr=True).alphas_cumprod
-    assert torch.allclose(COSINE.alphas_cumprod[:-1].float(), theirs[:-1], rtol=2e-3, atol=1e-6)
-    assert COSINE.alphas_cumprod[-1] == 2**-24
-    plain = diffusers.DDIMScheduler(beta_schedule="squaredcos_cap_v2").alphas_cumprod
-    assert torch.allclose(cosine_schedule(zero_terminal_snr=False).alphas_cumprod.float(), plain, rtol=1e-3, atol=1e-6)
-
-
-def test_linear_schedule_is_the_one_of_diffusers() -> None:
-    theirs = diffusers.DDPMScheduler().alphas_cumprod
-    assert torch.allclose(LINEAR.alphas_cumprod.float(), theirs, rtol=1e-4)
-
-
-@pytest.mark.parametrize("noise_schedule", [COSINE, LINEAR])
-def test_log_snr_and_factors_agree(noise_schedule: NoiseSchedule) -> None:
-    t = torch.tensor([0, 10, 500, 998, 999])
-    alpha, sigma = noise_schedule.alpha_sigma(t)
-    assert alpha.shape == (5, 1, 1, 1)
-    assert torch.allclose(alpha**2 + sigma**2, torch.ones(5, 1, 1, 1))
-    log_snrs = [noise_schedule.log_snr(int(index)) for index in t]
-    assert torch.allclose(2 * (alpha / sigma).log().flatten(), torch.tensor(log_snrs), atol=1e-3)
-    assert torch.equal(noise_schedule.log_snrs[t], torch.tensor(log_snrs, dtype=torch.float64))
-
-
-def test_what_is_no_schedule_is_refused() -> None:
-    good = COSINE.alphas_cumprod
-    for values in (good.float(), good[:999], good.flip(0), torch.where(good > 0.5, 1.0, good), good - good[-1]):
-        with pytest.raises(ValueError, match="alphas_cumprod"):
-            NoiseSchedule("broken", values)
-
-
-# Spacings
-
-
-@pytest.mark.parametrize("spacing", SPACINGS)
-@pytest.mark.parametrize("noise_schedule", [COSINE, LINEAR])
-def test_timesteps_begin_at_noise_alone_and_descend(spacing: str, noise_schedule: NoiseSchedule) -> None:
-    for num_steps in range(1, 251):
-        timesteps = spaced_timesteps(spacing, num_steps, noise_schedule)
-        assert timesteps[0] == 999
-        assert all(later < earlier for earlier, later in pairwise(timesteps))
-        assert timesteps[-1] > 0 or num_steps == 250
-        assert len(timesteps) == num_steps or (spacing == "logsnr" and num_steps > 40)
-
-
-def test_timesteps_at_few_steps() -> None:
-    assert all(spaced_timesteps(spacing, 1, COSINE) == [999] for spacing in SPACINGS)
-    assert spaced_timesteps("trailing", 4, COSINE) == [999, 749, 499, 249]
-    assert spaced_timesteps("leading", 4, COSINE) == [999, 600, 400, 200]
-    assert spaced_timesteps("linspace", 4, COSINE) == [999, 749, 500, 250]
-    log_snrs = [COSINE.log_snr(t) for t in spaced_timesteps("logsnr", 8, COSINE)]
-    assert np.diff(log_snrs[1:]) == pytest.approx(17 / 7, abs=0.15)
-
-
-@pytest.mark.parametrize("num_steps", [1, 2, 5, 16, 50, 250])
-def test_trailing_is_that_of_diffusers(num_steps: int) -> None:
-    theirs = diffusers.DDIMScheduler(timestep_spacing="trailing")
-    theirs.set_timesteps(num_steps)
-    assert spaced_timesteps("trailing", num_steps, COSINE) == theirs.timesteps.tolist()
-
-
-def test_unknown_words_and_numbers_are_refused() -> None:
-    with pytest.raises(ValueError, match="allowed are trailing, leading"):
-        spaced_timesteps("trailng", 4, COSINE)
-    with pytest.raises(ValueError, match="allowed are ddpm, ddim"):
-        build_scheduler("heun", "trailing", 4, COSINE)
-    for num_steps in (0, -1, 1001):
-        with pytest.raises(ValueError, match="allowed is 1 to 1000"):
-            build_scheduler("ddim", "trailing", num_steps, COSINE)
-
-
-# Schedulers against diffusers' own epsilon route
+def test_a_learned_variance_is_needed_where_it_was_announced() -> None:
+    scheduler = build_scheduler("ddpm", "trailing", 4, COSINE, learned_variance=True)
+    with pytest.raises(ValueError, match="needs the variance"):
+        scheduler.step(0, torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 2), [torch.Generator()])
 
 
 def reference(name: str, timesteps: list[int], noise_schedule: NoiseSchedule) -> Any:
@@ -158,7 +53,7 @@ def reference(name: str, timesteps: list[int], noise_schedule: NoiseSchedule) ->
 
 
 @pytest.mark.parametrize("noise_schedule", [COSINE, LINEAR], ids=["cosine", "linear"])
-@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("spacing", RULED)
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_trajectory_is_that_of_the_epsilon_route(name: str, spacing: str, noise_schedule: NoiseSchedule) -> None:
     num_steps = 10
@@ -187,10 +82,7 @@ def test_ddim_is_ddim() -> None:
         sample = theirs.step(exact_x_0(sample, int(t), LINEAR), t, sample).prev_sample
 
 
-# Schedulers against an exact denoiser
-
-
-@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("spacing", RULED)
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_samples_have_the_mean_and_deviation_of_the_data(name: str, spacing: str) -> None:
     """Bounds are for 50 steps; the deviation of the narrower distribution is the hardest to get right."""
@@ -220,7 +112,7 @@ def test_few_steps_suffice_with_even_log_snr(name: str, num_steps: int, toleranc
     assert picture.std() == pytest.approx(MIXTURE_DEVIATION, rel=tolerance)
 
 
-@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("spacing", RULED)
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_any_number_of_steps_gives_a_sensible_picture(name: str, spacing: str) -> None:
     for num_steps in (1, 2, 3, 4, 7, 15, 16, 250):
@@ -231,9 +123,6 @@ def test_any_number_of_steps_gives_a_sensible_picture(name: str, spacing: str) -
         assert picture.mean() == pytest.approx(MIXTURE_MEAN, abs=0.1)
         assert picture.std() < 1.1 * MIXTURE_DEVIATION  # few steps may blur, none may overshoot
         assert picture.abs().max() < 1.6
-
-
-# Contract
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from imagen_core.text_encoder import TextEncoder
 from imagen_core.training import corpus as corpus_module
+from imagen_core.training.captions import caption
 from imagen_core.training.config import CONFIGS, StageConfig
 from imagen_core.training.corpus import Corpus, load_shard, make_shard, picture, shard_scenes
-from imagen_core.training.scenes import caption, compose, render
+from imagen_core.training.scenes import compose, render
 from imagen_core.training.sprites import sprite, sprite_path
 from tests.conftest import tiny_text_encoder
 

@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imagen_core.models.unet import UNetConfig
+from imagen_core.models.conditioning import UNetConditioning
+from imagen_core.models.unet_config import UNetConfig
 from imagen_core.noise_conditioning import upsample
-from imagen_core.schedulers import cosine_schedule
+from imagen_core.noise_schedule import cosine_schedule
 from imagen_core.training.config import StageConfig
-from imagen_core.training.objective import Batch, loss, timesteps, weight
+from imagen_core.training.objective import Batch, loss, soften, timesteps, weight
 
 SCHEDULE = cosine_schedule()
 X_0 = StageConfig("base", 8, 1.0, UNetConfig(2, (32,), (1,), ("none",)), "x_0", snr_cap=6.0, text_drop=0.0)
@@ -37,13 +38,12 @@ class Knowing(nn.Module):
         self,
         x_t: Tensor,
         t: Tensor,
-        text: Tensor,
-        mask: Tensor,
-        low_res: Tensor | None = None,
-        aug_level: Tensor | None = None,
+        given: UNetConditioning,
     ) -> Tensor:
-        self.seen = {"x_t": x_t, "t": t, "text": text, "mask": mask, "low_res": low_res, "aug_level": aug_level}
-        x_0 = self.picture + self.error + (~mask.any(dim=1)).float().view(-1, 1, 1, 1)
+        self.seen = {"x_t": x_t, "t": t} | {
+            name: getattr(given, name) for name in ("text", "mask", "low_res", "aug_level")
+        }
+        x_0 = self.picture + self.error + (~given.mask.any(dim=1)).float().view(-1, 1, 1, 1)
         if self.prediction == "x_0":
             return x_0.expand_as(x_t)
         alpha, sigma = SCHEDULE.alpha_sigma(t.long())
@@ -160,12 +160,62 @@ def test_low_res_is_the_reduced_picture_noised_to_its_level_and_enlarged() -> No
     assert float(levels.mean()) == pytest.approx(0.5, abs=0.05)
     small = F.avg_pool2d(batch.pictures, 4)  # (500, 3, 4, 4)
     angle = (levels * math.pi / 2).view(-1, 1, 1, 1)
-    # Bilinear enlargement is linear, so what is left after the picture's share is enlarged noise.
+    # Enlargement is linear, so what is left after the picture's share is enlarged noise.
     noise = (network.seen["low_res"] - angle.cos() * upsample(small, 16)) / angle.sin()
     torch.manual_seed(0)
     reference = upsample(torch.randn(500, 3, 4, 4), 16)
     assert float(noise.mean()) == pytest.approx(0, abs=0.03)
     assert float(noise.std()) == pytest.approx(float(reference.std()), rel=0.03)
+
+
+def test_a_share_of_the_low_resolution_pictures_is_clean() -> None:
+    batch = one_picture(500, size=16)
+    network = Knowing(batch.pictures[:1], "x_0")
+    measured(replace(SR, clean=0.4), network, batch)
+    clean = network.seen["aug_level"] == 0
+    assert float(clean.float().mean()) == pytest.approx(0.4, abs=0.07)
+    small = F.avg_pool2d(batch.pictures, 4)
+    torch.testing.assert_close(network.seen["low_res"][clean], upsample(small, 16)[clean])
+    assert float(network.seen["aug_level"].max()) > 0.98
+
+
+def test_an_error_counts_in_units_of_what_the_low_resolution_picture_leaves_open() -> None:
+    """A clean one leaves `residual` open, so an error e costs (e / residual)^2, and SNR is that of the residual."""
+    batch = one_picture(1000, size=4)
+    snr = SCHEDULE.alphas_cumprod / (1 - SCHEDULE.alphas_cumprod)
+    for residual in (0.05, 0.5):
+        config = replace(SR, clean=1.0, unet=replace(SR.unet, residual=residual))
+        expected = (0.01 / residual) ** 2 * float((1 + residual**2 * snr).clamp(max=6.0).mean())
+        assert measured(config, Knowing(batch.pictures[:1], "x_0", 0.01), batch) == pytest.approx(expected, rel=1e-3)
+
+
+def test_softening_widens_a_point_by_its_variance_and_keeps_its_sum() -> None:
+    point = torch.zeros(4, 3, 15, 15)
+    point[:, :, 7, 7] = 1
+    sigma = torch.tensor([0.0, 0.4, 0.6, 0.8])
+    soft = soften(point, sigma)
+    torch.testing.assert_close(soft[0], point[0])
+    torch.testing.assert_close(soft.sum(dim=(2, 3)), torch.ones(4, 3))
+    place = torch.arange(15.0) - 7
+    for dim in (2, 3):
+        variance = (soft.sum(dim=5 - dim) * place.square()).sum(dim=2)  # (4, 3)
+        one, two = (torch.exp(-(step**2) / (2 * sigma[1:].square())) for step in (1, 2))
+        expected = (2 * one + 8 * two) / (1 + 2 * one + 2 * two)  # of a Gaussian sampled at -2 ... 2
+        torch.testing.assert_close(variance[1:], expected[:, None].expand(3, 3))
+    flat = torch.full((1, 3, 4, 4), 0.5)
+    torch.testing.assert_close(soften(flat, torch.ones(1)), flat)
+
+
+def test_low_resolution_pictures_are_softened_as_configured() -> None:
+    batch = one_picture(200, size=32)
+    network = Knowing(batch.pictures[:1], "x_0")
+    measured(replace(SR, clean=1.0), network, batch)
+    sharp = network.seen["low_res"].std(dim=(1, 2, 3))
+    measured(replace(SR, clean=1.0, soften=0.8), network, batch)
+    soft = network.seen["low_res"].std(dim=(1, 2, 3))
+    assert float((soft / sharp).max()) > 0.99  # some hardly
+    assert float((soft / sharp).min()) < 0.75  # some much
+    assert bool((soft <= sharp + 1e-6).all())
 
 
 def test_torchs_seed_decides_everything() -> None:

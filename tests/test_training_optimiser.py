@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from imagen_core.models.unet import UNet, UNetConfig
+from imagen_core.models.unet import UNet
+from imagen_core.models.unet_config import UNetConfig
 from imagen_core.training.optimiser import EMA_DECAY, Optimiser
 
 RATE = 0.01

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from PIL import Image
 from imagen_core.events import StageFinished
 from imagen_core.images import to_pil
 from imagen_core.metadata import read_recipe
-from imagen_core.recipe import Recipe
+from imagen_core.recipe import STAGES, Recipe
 from tests.conftest import make_tiny_imagen
-from tests.ui_page import GRADIO_WARNING, served
+from tests.ui_page import GRADIO_WARNING, recorded, served
 
 pytestmark = GRADIO_WARNING
 
@@ -35,16 +36,56 @@ def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
 
 
 def test_generate_draws_the_picture_of_its_recipe(client: Client) -> None:
-    path, values = client.predict("a red apple", 3.0, 4, 7, "", api_name="/generate")
+    path, values, event = client.predict("a red apple", 3.0, 4, 7, "", api_name="/generate")
     recipe = Recipe.from_dict(values)
     assert (recipe.prompt, recipe.seed, recipe.base.num_steps, recipe.base.guidance_scale) == ("a red apple", 7, 4, 3.0)
     assert read_recipe(Path(path)) == recipe
     *_, last = (event for event in make_tiny_imagen().stream(recipe) if isinstance(event, StageFinished))
     assert Image.open(path).tobytes() == to_pil(last.x_0)[0].tobytes()
+    assert event["kind"] == "finished"
+
+
+def test_generate_streams_its_events(client: Client) -> None:
+    job = client.submit("a red apple", 3.0, 4, 11, "", api_name="/generate")
+    *events, (_, _, last) = list(job)
+    assert all(event[:2] == (None, None) for event in events)
+    kinds = [(event["kind"], event["stage"], event.get("step", 0)) for *_, event in events]
+    assert kinds[0] == ("stage", "base", 0)
+    assert [(stage, step) for kind, stage, step in kinds if kind == "step" and step == 1] == [(s, 1) for s in STAGES]
+    assert [stage for kind, stage, _ in kinds if kind == "stage_done"] == list(STAGES)
+    previews = [event["x_0"] for *_, event in events if event["kind"] == "step"]
+    assert all(preview[0].startswith("data:image/") for preview in previews)
+    assert (last["kind"], last["size"]) == ("finished", 1024)
+
+
+def test_the_readme_s_client_runs(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The README's Python for programs that ask the page, as it stands there but for the address."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.S) if "gradio_client" in block)
+    assert "http://127.0.0.1:7860" in code
+    exec(compile(code.replace("http://127.0.0.1:7860", address), "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("step base 1 None") for line in lines)
+    kind, *_, path = lines[-1].split()
+    assert kind == "finished"
+    assert read_recipe(Path(path)).prompt == "a red apple on a wooden table"
+
+
+def test_caller_who_hangs_up_ends_the_run() -> None:
+    imagen = recorded()
+    with served(lambda: imagen) as address, httpx.Client(timeout=30) as http:
+        url = f"{address}gradio_api/call/generate"
+        event_id = http.post(url, json={"data": ["an apple", 2, 250, 0, ""]}).json()["event_id"]
+        with http.stream("GET", f"{url}/{event_id}") as answer:
+            next(answer.iter_lines())
+        end = time.monotonic() + 10
+        while not imagen.runs or not imagen.runs[0].closed:
+            assert time.monotonic() < end, "the run went on"
+            time.sleep(0.02)
 
 
 def test_generate_has_the_defaults_of_the_page(client: Client) -> None:
-    _, values = client.predict("a red apple", api_name="/generate")
+    _, values, _ = client.predict("a red apple", api_name="/generate")
     assert Recipe.from_dict(values) == Recipe(prompt="a red apple")
 
 

@@ -11,6 +11,7 @@ from gradio.components import Component
 from imagen_core.recipe import RULES, Recipe, RecipeError
 from imagen_core.ui.form import Form
 from imagen_core.ui.settings_panel import quick_settings, stage_settings
+from imagen_core.ui.variation_panel import variation_panel
 from tests.ui_page import in_a_loop
 
 
@@ -21,7 +22,8 @@ def form() -> Form:
         with gr.Blocks(analytics_enabled=False):
             quick = quick_settings(default)
             controls: dict[str, Component] = {"prompt": gr.Textbox(), "model": gr.State("bundled")}
-            return Form(controls | quick.controls | stage_settings(default), default)
+            controls |= quick.controls | variation_panel(default, lambda _: {}).controls
+            return Form(controls | stage_settings(default, lambda _: {}), default)
 
     return in_a_loop(place)
 
@@ -39,7 +41,15 @@ def test_controls_begin_with_the_default_recipe(form: Form) -> None:
 
 def test_what_is_shown_is_read_again(form: Form) -> None:
     recipe = Recipe(
-        prompt="ein Apfel", negative_prompt="blau", seed=2**32 - 1, num_images=3, last_stage="sr256"
+        prompt="ein Apfel",
+        negative_prompt="blau",
+        seed=2**32 - 1,
+        num_images=3,
+        last_stage="sr256",
+        variation=0.25,
+        variation_seed=2**32 - 1,
+        second_share=1.0,
+        second_prompt="eine Birne",
     ).updated(
         {
             "base": {"num_steps": 3, "guidance_scale": 0.5, "guidance_start": 0.25, "thresholding": "none"},

@@ -17,12 +17,16 @@ from PIL import Image
 
 from imagen_core.imagen import Imagen
 from imagen_core.metadata import read_recipe, save_png
+from imagen_core.presets import PRESETS
 from imagen_core.recipe import Recipe
+from imagen_core.ui.drawing import file_name
 from imagen_core.ui.form import Form
-from imagen_core.ui.handlers import Handlers, Outputs, file_name
-from imagen_core.ui.model import BackgroundModel
+from imagen_core.ui.handlers import Handlers
+from imagen_core.ui.model import BackgroundModel, Models
+from imagen_core.ui.openings import Openings, Outputs
 from imagen_core.ui.reading import prompt_reader
 from imagen_core.ui.settings_panel import quick_settings, stage_settings
+from imagen_core.ui.variation_panel import variation_panel
 from tests.conftest import make_tiny_imagen
 from tests.ui_page import in_a_loop, recorded
 
@@ -37,11 +41,15 @@ class Page:
         with gr.Blocks(analytics_enabled=False):
             quick = quick_settings(Recipe())
             controls: dict[str, Component] = {"prompt": gr.Textbox(), "model": gr.State("bundled")}
-            self.form = Form(controls | quick.controls | stage_settings(Recipe()), Recipe())
-            self.outputs = Outputs(gr.HTML(), quick.lock)
+            more = variation_panel(Recipe(), lambda _: {}).controls | stage_settings(Recipe(), lambda _: {})
+            self.form = Form(controls | quick.controls | more, Recipe())
+            states = (gr.State(None), gr.State(None), gr.State(None))
+            self.outputs = Outputs(gr.HTML(), quick.lock, gr.HTML(), *states, gr.Checkbox())
+            models = Models("bundled", {"bundled": BackgroundModel(make_tiny_imagen)})
+            self.openings = Openings(models, self.form, self.outputs)
 
     def handlers(self, load: Callable[[], Imagen], address: str = "") -> Handlers:
-        return Handlers(BackgroundModel(load), self.form, self.outputs, address)
+        return Handlers(Models("bundled", {"bundled": BackgroundModel(load)}), self.form, self.outputs, address)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +85,7 @@ def test_finished_pictures_are_files_with_their_own_recipe_and_link(page: Page, 
 def test_names_of_files_are_plain(tmp_path: Path) -> None:
     assert file_name(Recipe(prompt="a Red apple, on/../a table!", seed=3)) == "a-red-apple-on-a-table-3.png"
     assert file_name(Recipe(prompt="犬 🍎")) == "picture-0.png"
+    assert file_name(Recipe(variation=0.5, variation_seed=9)) == "picture-0-9.png"
     assert len(file_name(Recipe(prompt="a" * 1000))) < 70
 
 
@@ -135,9 +144,9 @@ def test_closed_generator_closes_the_run(page: Page) -> None:
 
 @pytest.mark.parametrize("prompt", [None, 7, ["a"], "a\0b", "\ud800", "a" * 1_000_000])
 def test_reading_answers_whatever_it_is_asked(tiny_imagen: Imagen, prompt: object) -> None:
-    model = BackgroundModel(lambda: tiny_imagen)
-    model.get()
-    answer = prompt_reader(model)(prompt)
+    models = Models("bundled", {"bundled": BackgroundModel(lambda: tiny_imagen)})
+    models.first.get()
+    answer = prompt_reader(models)({"prompt": prompt, "model": None})
     assert list(answer) == ["problem"]
     assert str(answer["problem"]).startswith("prompt must ")
     str(answer["problem"]).encode()
@@ -145,20 +154,68 @@ def test_reading_answers_whatever_it_is_asked(tiny_imagen: Imagen, prompt: objec
 
 def test_reading_waits_for_the_model_and_tells_when_it_never_comes(tmp_path: Path) -> None:
     model = BackgroundModel(lambda: Imagen.from_pretrained(str(tmp_path)))
-    read = prompt_reader(model)
-    assert read("") == {}
-    assert read("an apple") == {"loading": True}
+    read = prompt_reader(Models("local", {"local": model, "bundled": BackgroundModel(make_tiny_imagen)}))
+    assert read({"prompt": ""}) == {}
+    assert read({"prompt": "an apple"}) == {"loading": True}
+    assert read({"prompt": "an apple", "model": "bundled"}) == {}  # not the first: it loads when it is to draw
     with pytest.raises(RuntimeError):
         model.get()
-    assert "manifest.json" in str(read("an apple")["problem"])
+    assert "manifest.json" in str(read({"prompt": "an apple"})["problem"])
+
+
+@pytest.mark.parametrize("asked", [None, 7, [], {}, {"prompt": "a", "model": "x"}, {"prompt": "a", "model": ["x"]}])
+def test_reading_survives_what_no_page_of_ours_asks(tiny_imagen: Imagen, asked: object) -> None:
+    models = Models("bundled", {"bundled": BackgroundModel(lambda: tiny_imagen)})
+    models.first.get()
+    assert list(prompt_reader(models)(asked)) == ["problem"]
 
 
 def test_a_recipe_for_another_model_is_refused_and_leaves_the_page_as_it_is(page: Page, tmp_path: Path) -> None:
     """It once changed the form's hidden model, and every run failed until the page was loaded again."""
     path = tmp_path / "foreign.png"
     save_png(Image.new("RGB", (8, 8)), Recipe(prompt="a cat", model="local"), path)
-    answer = page.handlers(make_tiny_imagen).open_picture(str(path))
+    answer = page.openings.open_picture(str(path), page.form.show(Recipe()))
     assert list(answer) == [page.outputs.view]
     message: Any = answer[page.outputs.view]
     assert message["kind"] == "refused"
     assert message["text"] == "That recipe is for the model local, and this page draws with bundled."
+
+
+def two_models(page: Page) -> Handlers:
+    """The tiny model, and one that cannot be had."""
+    failing = BackgroundModel(lambda: Imagen.from_pretrained("no such folder"))
+    offered = {"bundled": BackgroundModel(make_tiny_imagen), "deepfloyd-if-m": failing}
+    return Handlers(Models("bundled", offered), page.form, page.outputs, "")
+
+
+def test_choosing_a_model_shows_its_settings_and_its_licence_and_keeps_the_words(page: Page) -> None:
+    preset = PRESETS["deepfloyd-if-m"]
+    asked = Recipe(prompt="a cat", negative_prompt="rain", seed=7, model=preset.name)
+    answer = two_models(page).choose_model(page.form.show(asked))
+    shown = page.form.recipe({control: answer[control] for control in page.form.controls.values()})
+    assert shown == preset.recipe.updated({"prompt": "a cat", "negative_prompt": "rain", "seed": 7})
+    message: Any = answer[page.outputs.view]
+    assert message["kind"] == "opened"
+    assert preset.licence in message["text"]
+    assert preset.licence_url in message["text"]
+
+
+def test_model_that_cannot_be_had_is_told_and_the_other_one_goes_on_drawing(page: Page) -> None:
+    handlers = two_models(page)
+    broken = replace(SMALL, model="deepfloyd-if-m")
+    *_, note, failed = handlers.draw(page.form.show(broken), visitor())
+    assert "non-commercial research" in note["text"]
+    assert (failed["kind"], failed["stage"]) == ("failed", None)
+    assert "no such folder" in failed["text"]
+    *_, finished = handlers.draw(page.form.show(SMALL), visitor())
+    assert finished["kind"] == "finished"
+    *_, unknown = handlers.draw(page.form.show(replace(SMALL, model="deepfloyd-if-l")), visitor())
+    assert unknown["text"] == "model must be one of bundled, deepfloyd-if-m, not deepfloyd-if-l."
+    assert unknown["field"] == "model"
+
+
+def test_neighbours_that_share_a_seed_are_files_of_their_own(page: Page, tiny_imagen: Imagen) -> None:
+    """Their files once had one name, and each held the last picture."""
+    recipe = replace(SMALL, num_images=3, variation=0.5, variation_seed=9)
+    *_, last = page.handlers(lambda: tiny_imagen).draw(page.form.show(recipe), visitor())
+    assert len({file["file"]["path"] for file in last["files"]}) == 3

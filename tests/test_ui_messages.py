@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -48,6 +49,14 @@ def test_steps_between_are_skipped_when_they_come_too_fast() -> None:
     assert told[0] == 1
     assert told[-1] == 100
     assert len(told) < 10
+
+
+def test_instruments_of_skipped_steps_come_with_the_next_one() -> None:
+    messages = Messages()
+    told = [message for step in range(1, 101) if (message := messages.event(preview(step, 100)))]
+    steps = [step for message in told for step in [*(b["step"] for b in message["between"]), message["step"]]]
+    assert steps == list(range(1, 101))
+    assert all(set(b["stats"]) == set(asdict(STATS)) for message in told for b in message["between"])
 
 
 def test_steps_that_take_their_time_are_all_told(monkeypatch: pytest.MonkeyPatch) -> None:

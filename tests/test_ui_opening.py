@@ -13,8 +13,8 @@ from imagen_core.ui.opening import REPLAY_COST, recipe_in_address
 def test_link_in_the_address_is_the_recipe() -> None:
     recipe = Recipe(prompt='a "red" apple & <b>Ärger</b> 犬', seed=7, num_images=2)
     query = parse_qsl(recipe.to_link(), keep_blank_values=True)
-    assert recipe_in_address(query) == recipe
-    assert recipe_in_address([("__theme", "dark"), *query, ("utm_source", "mail"), ("fbclid", "x")]) == recipe
+    assert recipe_in_address(query) == (recipe, None)
+    assert recipe_in_address([("__theme", "dark"), *query, ("utm_source", "mail"), ("fbclid", "x")]) == (recipe, None)
 
 
 def test_address_without_a_recipe_opens_nothing() -> None:

@@ -14,10 +14,14 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 import pytest
 
-from imagen_core.cascade import Run
 from imagen_core.imagen import Imagen
 from imagen_core.recipe import Recipe
-from imagen_core.ui.demo import Place, build, launch
+from imagen_core.run import Run
+from imagen_core.ui.demo import build
+from imagen_core.ui.form import Form
+from imagen_core.ui.model import BackgroundModel, Models
+from imagen_core.ui.serving import Place, launch
+from imagen_core.ui.settings_panel import quick_settings, stage_settings
 from tests.conftest import make_tiny_imagen
 
 T = TypeVar("T")
@@ -46,27 +50,36 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(load: Callable[[], Imagen]) -> Iterator[str]:
+def served(load: Callable[[], Imagen], port: int | None = None, mcp: bool = False) -> Iterator[str]:
     """The address of a page around the model that `load` gives."""
-    blocks: gr.Blocks = in_a_loop(lambda: build(load))
+    blocks: gr.Blocks = in_a_loop(lambda: build(Models("bundled", {"bundled": BackgroundModel(load)})))
     try:
-        yield in_a_loop(lambda: launch(blocks, Place(host="127.0.0.1", port=free_port()), block=False))
+        yield in_a_loop(lambda: launch(blocks, Place(host="127.0.0.1", port=port or free_port(), mcp=mcp)))
     finally:
         blocks.close(verbose=False)
+
+
+def placed_form() -> Form:
+    """The form of the page among blocks that are being placed."""
+    quick = quick_settings(Recipe())
+    return Form({"prompt": gr.Textbox(), **quick.controls, **stage_settings(Recipe(), lambda _: {})}, Recipe())
 
 
 class Recorded(Imagen):
     """A model that remembers the runs it was asked for."""
 
     runs: list[Run]
+    recipes: list[Recipe]
 
-    def stream(self, recipe: Recipe) -> Run:
-        run = super().stream(recipe)
+    def stream(self, recipe: Recipe, attention: bool = False) -> Run:
+        run = super().stream(recipe, attention)
         self.runs.append(run)
+        self.recipes.append(recipe)
         return run
 
 
 def recorded() -> Recorded:
-    imagen = Recorded(make_tiny_imagen().cascade, Recipe())
-    imagen.runs = []
+    tiny = make_tiny_imagen()
+    imagen = Recorded(tiny.cascade, Recipe(), tiny.vocabulary)
+    imagen.runs, imagen.recipes = [], []
     return imagen

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.test_run import begin, state
+from tests.browser.running import begin, state
 from tests.ui_page import GRADIO_WARNING
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
@@ -29,6 +29,22 @@ def test_axe_finds_nothing(open_page: OpenPage, dark: bool) -> None:
     state(page, "finished")
     page.click("text=sr256: 64 → 256")
     page.click(".legend summary")
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_in_what_is_folded_away(open_page: OpenPage, dark: bool) -> None:
+    """Instruments, thresholding, restyling, words, legend and settings, all open at once."""
+    page = open_page(dark=dark)
+    page.check("#attention input")
+    begin(page, "a red apple", steps=3)
+    state(page, "finished")
+    folded = page.locator("#studio details")
+    assert folded.count() >= 5
+    folded.evaluate_all("all => all.forEach((details) => (details.open = true))")
+    for stage in ("base", "sr256", "sr1024"):
+        page.click(f"text=/^{stage}: /")
+    expect(page.locator(".thresholds > *").first).to_be_visible(timeout=60_000)
     assert violations(page) == []
 
 
@@ -82,7 +98,7 @@ def test_nothing_jumps_during_a_run(open_page: OpenPage) -> None:
         "() => [...document.querySelectorAll('.lane, #generate')].map((e) => Math.round(e.getBoundingClientRect().top))"
     )
     page.fill("#field-prompt textarea", "an apple")
-    expect(page.locator(".reading")).to_contain_text("tokens")
+    expect(page.locator("#reading-prompt .reading")).to_contain_text("tokens")
     before = page.evaluate(places)
     begin(page, "an apple", steps=250)
     expect(page.locator(".lane[data-stage=base]")).to_have_attribute("data-state", "running")

@@ -1,0 +1,31 @@
+"""What a visitor does to draw a picture, and how a test waits for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+
+def begin(page: Page, prompt: str, steps: int | None = None) -> None:
+    page.fill("#field-prompt textarea", prompt)
+    if steps is not None:
+        page.fill("#field-base-num_steps input[type=number]", str(steps))
+        page.keyboard.press("Tab")
+    page.click("#generate")
+
+
+def state(page: Page, wanted: str) -> None:
+    expect(page.locator("#view .cascade")).to_have_attribute("data-state", wanted, timeout=30_000)
+
+
+def finished_picture(page: Page) -> bytes:
+    return page.request.get(page.locator(".download").get_attribute("href") or "").body()
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)

@@ -1,0 +1,127 @@
+"""The wall of drafts in the browser: it grows, is chosen from, promoted, stopped."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from imagen_core.metadata import read_recipe
+from tests.browser.conftest import OpenPage
+from tests.browser.test_access import violations
+from tests.ui_page import GRADIO_WARNING, Recorded
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
+
+
+def draw(page: Page, drafts: int, steps: int, prompt: str = "an apple") -> None:
+    page.locator(".tab-container[role=tablist] button", has_text="Create").click()
+    page.fill("#field-prompt textarea", prompt)
+    page.fill("#field-base-num_steps input[type=number]", str(steps))
+    page.keyboard.press("Tab")
+    page.click("button[role=tab]:has-text('Drafts')")
+    page.fill("#field-num_drafts input[type=number]", str(drafts))
+    page.keyboard.press("Tab")
+    page.click("#draw-drafts")
+
+
+def wall(page: Page, wanted: str) -> None:
+    expect(page.locator(".drafts")).to_have_attribute("data-state", wanted, timeout=60_000)
+
+
+def test_wall_grows_and_the_promoted_draft_is_its_recipes_picture(open_page: OpenPage, imagen: Recorded) -> None:
+    page = open_page()
+    page.click("button[role=tab]:has-text('Drafts')")
+    expect(page.locator(".drafts .status")).not_to_be_empty()
+    page.evaluate(
+        """() => {
+          window.steps = new Set();
+          new MutationObserver((records) => records.forEach((r) => window.steps.add(r.target.dataset.painted)))
+            .observe(document.querySelector('.wall'), { subtree: true, attributeFilter: ['data-painted'] });
+        }"""
+    )
+    draw(page, 12, 20, "a {red|<b>blue</b>} apple")
+    wall(page, "finished")
+    tiles = page.locator(".draft")
+    expect(tiles).to_have_count(12)
+    for place in range(12):
+        expect(tiles.nth(place)).to_have_attribute("data-painted", "20")
+    assert len(page.evaluate("[...steps]")) >= 3
+    expect(tiles.nth(1).locator(".draft-label")).to_contain_text("a <b>blue</b> apple")  # text, never markup
+    tiles.nth(3).locator("button").click()
+    expect(page.locator(".chosen")).to_have_text("1 of 12 chosen")
+    page.click(".promote-256")
+    card = page.locator(".promoted")
+    expect(card).to_have_attribute("data-state", "done", timeout=60_000)
+    wall(page, "finished")
+    data = page.request.get(card.locator(".save").get_attribute("href") or "").body()
+    recipe = read_recipe(data)
+    assert (recipe.prompt, recipe.last_stage) == ("a <b>blue</b> apple", "sr256")
+    imagen.cascade.forget()
+    assert imagen.generate(recipe)[0].tobytes() == Image.open(io.BytesIO(data)).convert("RGB").tobytes()
+    card.locator(".open-promoted").click()
+    expect(page.locator("#field-prompt textarea")).to_have_value(recipe.prompt, timeout=60_000)
+    expect(page.locator("#field-seed input")).to_have_value(str(recipe.seed))
+    expect(page.locator("#generate")).to_be_visible()
+    page.click("#generate")
+    expect(page.locator("#view .cascade")).to_have_attribute("data-state", "finished", timeout=60_000)
+
+
+def test_keys_star_and_discard(open_page: OpenPage) -> None:
+    page = open_page()
+    draw(page, 5, 1)
+    wall(page, "finished")
+    first = page.locator(".draft button").first
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("s")
+    page.keyboard.press("End")
+    page.keyboard.press("Space")
+    expect(page.locator(".draft button[aria-pressed=true]")).to_have_count(1)
+    page.keyboard.press("d")
+    expect(page.locator(".draft:visible")).to_have_count(4)
+    page.locator(".with-discarded").check(force=True)
+    expect(page.locator(".draft:visible")).to_have_count(5)
+    page.locator(".only-starred").check(force=True)
+    expect(page.locator(".draft:visible")).to_have_count(1)
+    assert "starred" in (page.locator(".draft:visible button").get_attribute("aria-label") or "")
+
+
+def test_stop_ends_the_wall(open_page: OpenPage) -> None:
+    page = open_page()
+    draw(page, 16, 250)
+    expect(page.locator(".draft[data-painted]").first).to_be_visible(timeout=60_000)
+    page.click("#stop-drafts")
+    wall(page, "stopped")
+    draw(page, 2, 1)
+    wall(page, "finished")
+
+
+def test_broken_value_is_told(open_page: OpenPage) -> None:
+    page = open_page()
+    page.click("button[role=tab]:has-text('Drafts')")
+    page.fill("#field-prompts textarea", "{a|b}" * 7)
+    page.click("#draw-drafts")
+    wall(page, "failed")
+    expect(page.locator(".drafts .problem")).to_have_text("prompts must be at most 64 prompts, not 128.")
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_everybody_can_use_it(open_page: OpenPage, width: int, dark: bool) -> None:
+    page = open_page(width=width, height=844, dark=dark)
+    draw(page, 4, 2)
+    wall(page, "finished")
+    page.locator(".draft button").first.click()
+    page.click(".promote-256")
+    wall(page, "finished")
+    expect(page.locator(".promoted")).to_have_attribute("data-state", "done", timeout=60_000)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    small = page.evaluate(
+        """() => [...document.querySelectorAll('#drafts-panel :is(button, .button, .chooser label)')]
+          .filter((e) => e.offsetParent && Math.min(e.offsetHeight, e.offsetWidth) < 44)
+          .map((e) => e.outerHTML.slice(0, 120))"""
+    )
+    assert small == []

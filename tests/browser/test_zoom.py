@@ -1,0 +1,46 @@
+"""A look at single pixels."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from imagen_core.recipe import STAGES
+from tests.browser.conftest import OpenPage
+from tests.browser.test_timeline import WAIT, drawn, every_step, lane
+from tests.ui_page import GRADIO_WARNING
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
+__all__ = ["every_step"]  # a fixture
+
+
+def test_zoom_shows_the_same_place_in_every_size(open_page: OpenPage) -> None:
+    page = open_page()
+    drawn(page)
+    picture = lane(page, "sr256").locator(".picture.now")
+    picture.click(position={"x": 40, "y": 60})
+    expect(page.locator(".zoom")).to_have_attribute("aria-pressed", "true", timeout=WAIT)
+    transform = "(canvas) => [getComputedStyle(canvas).transform, getComputedStyle(canvas).imageRendering]"
+    for stage in STAGES:
+        look = lane(page, stage).locator(".picture.now canvas:not(.heat)").evaluate(transform)
+        assert look == ["matrix(4, 0, 0, 4, 0, 0)", "pixelated"]
+    place = "(lanes) => lanes.style.getPropertyValue('--zoom-x')"
+    lanes = page.locator(".lanes")
+    before = float(lanes.evaluate(place).rstrip("%"))
+    page.keyboard.press("ArrowRight")
+    after = float(lanes.evaluate(place).rstrip("%"))
+    assert after - before == pytest.approx(100 / 8 / 3, abs=0.01)
+    box = picture.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 100 - box["width"] / 4, box["y"] + 100, steps=4)
+    page.mouse.up()
+    expect(page.locator(".zoom")).to_have_attribute("aria-pressed", "true")  # a drag is no click
+    dragged = float(lanes.evaluate(place).rstrip("%"))
+    assert dragged - after == pytest.approx(100 / 4 / 3, abs=0.5)
+    page.click(".zoom-in")
+    expect(page.locator(".zoom-level")).to_have_text("8 ×")
+    page.locator(".zoom").press("Escape")
+    expect(page.locator(".zoom")).to_have_attribute("aria-pressed", "false", timeout=WAIT)
+    assert picture.get_attribute("tabindex") is None

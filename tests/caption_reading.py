@@ -1,0 +1,167 @@
+"""Captions read back, with words written down here and the table of concepts read as plain CSV."""
+
+from __future__ import annotations
+
+import csv
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from imagen_core.training import sprites as sprites_module
+from imagen_core.training.captions import caption
+from imagen_core.training.scenes import Scene, compose
+
+COLOURS = {"red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "gray"}
+
+NUMBERS = {"": 1, "a": 1, "an": 1, "two": 2, "three": 3, "four": 4}
+
+RELATIONS = {" to the left of ": "left", " to the right of ": "right", " above ": "above", " below ": "below"}
+
+PLACES = {
+    " in the sky": "sky",
+    " at sunset": "sunset",
+    " under a starry night sky": "night",
+    " on a meadow": "meadow",
+    " on a beach": "beach",
+    " in the snow": "snow",
+    " in the desert": "desert",
+    " on a wooden table": "table",
+    " on the water": "water",
+}
+
+NAMES = {  # of the same places, in a list of words
+    "sky": "sky",
+    "sunset": "sunset",
+    "starry night sky": "night",
+    "meadow": "meadow",
+    "beach": "beach",
+    "snow": "snow",
+    "desert": "desert",
+    "wooden table": "table",
+    "water": "water",
+}
+
+PLAIN = {"white", "gray", "black", "blue", "green", "yellow", "pink", "orange", "purple"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """One thing of a caption."""
+
+    article: str
+    colour: str
+    noun: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """`loose`: words with commas instead of a sentence; the article of one thing is then ""."""
+
+    things: tuple[Said, ...]
+    relation: str
+    background: str
+    style: str
+    loose: bool = False
+
+
+@cache
+def table() -> dict[str, dict[str, str]]:
+    """The rows of concepts.csv by icon."""
+    with Path(sprites_module.__file__).with_name("concepts.csv").open(encoding="utf-8", newline="") as file:
+        return {row["icon"]: row for row in csv.DictReader(file)}
+
+
+@cache
+def icon_of_noun() -> dict[str, str]:
+    """Which icon a noun, plural or synonym means."""
+    nouns = {}
+    for icon, row in table().items():
+        for noun in {row["noun"], row["plural"], *filter(None, row["synonyms"].split(";"))}:
+            assert nouns.setdefault(noun, icon) == icon, f"{noun} means two things"
+    return nouns
+
+
+def parse(text: str) -> Reading:
+    """Take a caption apart; an assertion fails on anything that is not of its language."""
+    text = text.removesuffix(".")
+    text = text[0].lower() + text[1:]
+    sentence = text.split(" ")[0] in NUMBERS and not re.search(r", (?!\w+ (?:style|illustration)$)", text)
+    return _parse_sentence(text) if sentence else _parse_words(text.split(", "))
+
+
+def _parse_words(words: list[str]) -> Reading:
+    """Words in any order, each of them a thing, a lone colour, a background or a style."""
+    style = background = lone = ""
+    things = []
+    for word in words:
+        if word in NAMES or word.endswith(" background"):
+            assert not background, "the background is said twice"
+            background = NAMES.get(word, word.removesuffix(" background"))
+            assert background in {*PLAIN, *PLACES.values()}, word
+        elif word == "cartoon":
+            assert not style, "the style is said twice"
+            style = word
+        elif word in COLOURS and word not in icon_of_noun():
+            assert not lone, "two colours without a thing"
+            lone = word
+        else:
+            rest = word.split(" ")
+            number = rest.pop(0) if rest[0] in NUMBERS else ""
+            assert number not in ("a", "an"), word
+            colour = rest.pop(0) if rest[0] in COLOURS and len(rest) > 1 else ""
+            assert " ".join(rest) in icon_of_noun(), word
+            things.append(Said(number, colour, " ".join(rest)))
+    if lone:
+        (thing,) = things
+        assert not thing.colour, "two colours of one thing"
+        things = [replace(thing, colour=lone)]
+    return Reading(tuple(things), "", background, style, loose=True)
+
+
+def _parse_sentence(text: str) -> Reading:
+    style = background = relation = ""
+    if match := re.match(r"(?:a|an) (\w+) (?:drawing|picture|illustration) of ", text):
+        style, text = match[1], text[match.end() :]
+    if match := re.search(r", (\w+) (?:style|illustration)$", text):
+        assert not style, "the style is said twice"
+        style, text = match[1], text[: match.start()]
+    if match := re.search(r" on (a|an) (\w+) background$", text):
+        assert match[2] in PLAIN
+        assert (match[1] == "an") == (match[2][0] in "aeiou")
+        background, text = match[2], text[: match.start()]
+    for words, name in PLACES.items():
+        if text.endswith(words):
+            assert not background, "the background is said twice"
+            background, text = name, text.removesuffix(words)
+    parts = [text]
+    for words, name in RELATIONS.items():
+        if words in text:
+            assert not relation, "two relations"
+            relation, parts = name, text.split(words)
+    if " and " in text:
+        assert not relation, "two relations"
+        relation, parts = "and", text.split(" and ")
+    things = []
+    for part in parts:
+        article, *rest = part.split(" ")
+        colour = rest.pop(0) if rest[0] in COLOURS else ""
+        things.append(Said(article, colour, " ".join(rest)))
+        assert article in NUMBERS, part
+        assert " ".join(rest) in icon_of_noun(), part
+        if NUMBERS[article] == 1:
+            assert (article == "an") == ((colour or rest[0])[0] in "aeiou"), part
+    return Reading(tuple(things), relation, background, style)
+
+
+def drawn(count: int) -> Iterator[tuple[Scene, str]]:
+    for seed in range(count):
+        rng = random.Random(seed)
+        scene = compose(rng)
+        yield scene, caption(scene, rng)
+
+
+def own_colour(icon: str) -> str:
+    return table()[icon]["colour"]

@@ -1,0 +1,90 @@
+"""The weights of a folder in DeepFloyd IF's layout: which of them are read, and which are refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from imagen_core import deepfloyd
+from imagen_core.deepfloyd import Options
+from imagen_core.deepfloyd_checkpoints import (
+    TEXT_ENCODER,
+    UNET,
+    Loading,
+    load_stage,
+    load_text_encoder,
+    weight_files,
+    weight_names,
+)
+from imagen_core.imagen import Imagen
+from imagen_core.model_names import model_named
+from imagen_core.shards import CheckpointError
+from tests.deepfloyd_fixtures import copy, model
+from tests.deepfloyd_folder import base_pipeline, write_folder
+
+__all__ = ("copy", "model")  # fixtures
+CPU = torch.device("cpu")
+
+
+def test_pickles_are_refused_by_name(copy: Path) -> None:
+    weights = copy / "base" / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(CheckpointError, match=r"unet/diffusion_pytorch_model\.bin is a pickle, which can run code"):
+        Imagen.from_pretrained(str(copy), "cpu")
+    weights.with_suffix(".bin").unlink()
+    with pytest.raises(CheckpointError, match=r"no weights of unet: diffusion_pytorch_model\.safetensors is missing"):
+        Imagen.from_pretrained(str(copy), "cpu")
+
+
+def test_a_damaged_weight_file_is_found_before_anything_is_loaded(copy: Path) -> None:
+    (copy / "sr256" / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"\0" * 4)
+    with pytest.raises(CheckpointError, match="is no whole safetensors file: fetch it again"):
+        deepfloyd.memory_plan(dict(model_named(str(copy)).folders), CPU, Options())
+
+
+def test_half_weights_are_read_for_half_formats_and_where_there_are_no_others(copy: Path, tmp_path: Path) -> None:
+    unet = copy / "base" / "unet"
+    plain = unet / "diffusion_pytorch_model.safetensors"
+    half = unet / "diffusion_pytorch_model.fp16.safetensors"
+    write_folder(tmp_path / "half", base_pipeline().to(torch.float16), "fp16")
+    shutil.copy(tmp_path / "half" / "unet" / half.name, half)
+    assert weight_files(copy / "base", UNET, torch.float32) == (None, (plain,))
+    assert weight_files(copy / "base", UNET, torch.float16) == ("fp16", (half,))
+    plain.unlink()
+    assert weight_files(copy / "base", UNET, torch.float32) == ("fp16", (half,))
+    text_encoder = load_text_encoder(tmp_path / "half", Loading(torch.bfloat16))
+    stage = load_stage(tmp_path / "half", "base", text_encoder, Loading(torch.bfloat16))
+    assert {parameter.dtype for parameter in stage.unet.parameters()} == {torch.bfloat16}
+    assert text_encoder.encode("a red apple").states.dtype == torch.float32
+
+
+def test_weights_in_shards_need_all_of_them(copy: Path) -> None:
+    shutil.rmtree(copy / "base" / "unet")
+    base_pipeline().unet.save_pretrained(copy / "base" / "unet", max_shard_size="100KB")
+    _, files = weight_files(copy / "base", UNET, torch.float32)
+    assert len(files) > 1
+    load_stage(copy / "base", "base", load_text_encoder(copy / "base", Loading()), Loading())
+    files[1].unlink()
+    with pytest.raises(CheckpointError, match=rf"unet/{files[1].name} is missing"):
+        weight_files(copy / "base", UNET, torch.float32)
+
+
+def test_the_names_of_the_published_repositories_are_understood() -> None:
+    t5 = [f"text_encoder/model{kind}-0000{part}-of-00002.safetensors" for kind in ("", ".fp16") for part in (1, 2)]
+    indices = ["text_encoder/model.safetensors.index.json", "text_encoder/model.safetensors.index.fp16.json"]
+    pickles = ["text_encoder/pytorch_model-00001-of-00002.bin", "text_encoder/pytorch_model.bin.index.json"]
+    names = [*t5, *indices, *pickles]
+    assert weight_names(names, TEXT_ENCODER, half=True) == ("fp16", (*t5[2:], indices[1]))
+    assert weight_names(names, TEXT_ENCODER, half=False) == (None, (*t5[:2], indices[0]))
+    with pytest.raises(CheckpointError, match=r"text_encoder/pytorch_model-00001-of-00002\.bin is a pickle"):
+        weight_names(pickles, TEXT_ENCODER, half=False)
+
+
+def test_eight_bits_need_cuda_and_a_package(model: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(CheckpointError, match="needs a CUDA device and the package bitsandbytes"):
+        Imagen.from_pretrained(str(model), "cpu", Options(eight_bit=True))

@@ -1,0 +1,161 @@
+"""What a visitor of the wall is told, without a browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+import torch
+from PIL import Image
+
+from imagen_core.draft_wall import DraftStep
+from imagen_core.imagen import Imagen
+from imagen_core.images import to_pil
+from imagen_core.metadata import read_recipe
+from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.ui.draft_handlers import DraftControls, DraftHandlers, promoted_recipes
+from imagen_core.ui.draft_messages import DraftMessages, sheet
+from imagen_core.ui.model import BackgroundModel, Models
+from tests.ui_page import in_a_loop, placed_form
+
+SMALL = Recipe(prompt="a {red|blue} apple", seed=7, last_stage="sr256").updated({"base": {"num_steps": 3}})
+VISITOR = gr.Request(session_hash="someone")
+
+
+class Page:
+    """The form and the controls of the wall, placed but not served."""
+
+    def __init__(self) -> None:
+        with gr.Blocks(analytics_enabled=False):
+            self.form = placed_form()
+            self.controls = DraftControls(gr.Slider(), gr.Textbox())
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return in_a_loop(Page)
+
+
+def handlers(page: Page, imagen: Imagen) -> DraftHandlers:
+    return DraftHandlers(Models("bundled", {"bundled": BackgroundModel(lambda: imagen)}), page.form, page.controls)
+
+
+def drawing(page: Page, imagen: Imagen, recipe: Recipe, **given: object) -> Iterator[dict[str, Any]]:
+    own = {page.controls.num_drafts: given.get("count", 4), page.controls.prompts: given.get("prompts", "")}
+    return handlers(page, imagen).draw(page.form.show(recipe) | own, VISITOR)
+
+
+def promote(page: Page, imagen: Imagen, asked: object) -> list[dict[str, Any]]:
+    return list(handlers(page, imagen).promote(gr.EventData(None, asked), VISITOR))
+
+
+def picture(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+
+
+def test_wall_tells_its_drafts_and_ends_with_their_pixels(page: Page, tiny_imagen: Imagen) -> None:
+    begun, loading, *steps, finished = drawing(page, tiny_imagen, SMALL)
+    assert loading["kind"] == "note"
+    told = [(draft["prompt"], draft["seed"]) for draft in begun["drafts"]]
+    assert told == [("a red apple", 7), ("a blue apple", 7), ("a red apple", 8), ("a blue apple", 8)]
+    assert finished["kind"] == "finished"
+    assert {message["kind"] for message in steps} == {"drafts"}
+    seen = {draft: step for message in steps for draft, step in zip(message["drafts"], message["steps"], strict=True)}
+    assert seen == dict.fromkeys(range(4), 3)
+
+
+def test_variations_of_the_tab_take_the_prompts_place(page: Page, tiny_imagen: Imagen) -> None:
+    begun = next(drawing(page, tiny_imagen, SMALL, prompts="a cake\na duck", count=2))
+    assert [draft["prompt"] for draft in begun["drafts"]] == ["a cake", "a duck"]
+
+
+@pytest.mark.parametrize(("count", "prompts"), [(0, ""), (65, ""), (1.5, ""), ("9", ""), (4, None), (1, "{a|b}")])
+def test_what_is_refused_is_a_sentence(page: Page, tiny_imagen: Imagen, count: object, prompts: object) -> None:
+    [failed] = drawing(page, tiny_imagen, SMALL, count=count, prompts=prompts)
+    assert failed["kind"] == "failed"
+    assert failed["text"].startswith("num_drafts must")
+
+
+def test_sheet_holds_the_pictures_in_their_places() -> None:
+    pictures = torch.linspace(-1, 1, 11)[:, None, None, None].expand(11, 3, 64, 64)
+    exact = picture(sheet(list(pictures), exact=True))
+    assert exact.size == (512, 128)
+    for index, tile in enumerate(to_pil(pictures)):
+        left, top = index % 8 * 64, index // 8 * 64
+        assert exact.crop((left, top, left + 64, top + 64)).tobytes() == tile.tobytes()
+    assert picture(sheet(list(pictures), exact=False)).format == "JPEG"
+
+
+def test_messages_come_80_ms_apart_and_nothing_is_lost() -> None:
+    messages, pictures = DraftMessages(), torch.zeros(2, 3, 64, 64)
+    first, held = (DraftStep((a, a + 1), 1, 1, pictures, (False, True)) for a in (0, 2))
+    sent = messages.step(first)
+    assert sent is not None
+    assert (sent["drafts"], sent["refused"]) == ([0, 1], [1])
+    assert messages.step(held) is None
+    rest = messages.flush()
+    assert rest is not None
+    assert rest["drafts"] == [2, 3]
+    assert messages.flush() is None
+
+
+def test_promoted_draft_is_the_picture_that_its_recipe_draws(page: Page, tiny_imagen: Imagen) -> None:
+    begun = next(drawing(page, tiny_imagen, SMALL))
+    asked = {"links": [begun["drafts"][3]["link"]], "last_stage": "sr256"}
+    whole = None
+    for message in handlers(page, tiny_imagen).promote(gr.EventData(None, asked), VISITOR):
+        if message["kind"] == "promoted":
+            path = Path(message["file"]["file"]["path"])
+            whole = (read_recipe(path), Image.open(path).convert("RGB").tobytes())
+    assert whole is not None
+    recipe, pixels = whole
+    assert (recipe.prompt, recipe.seed) == ("a blue apple", 8)
+    tiny_imagen.cascade.forget()
+    assert tiny_imagen.generate(recipe)[0].tobytes() == pixels
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        (None, "links must be 1 to 16"),
+        ([], "links must be 1 to 16"),
+        ({"links": []}, "links must be 1 to 16"),
+        ({"links": ["prompt=a"] * 17}, "links must be 1 to 16"),
+        ({"links": [7]}, "links must be text"),
+        ({"links": ["prompt=a&colour=red"]}, "colour is not among"),
+        ({"links": ["prompt=a"], "last_stage": "sr4096"}, "last_stage must be one of"),
+        ({"links": ["sr1024.num_steps=250"] * 16, "last_stage": "sr1024"}, None),
+        ({"links": ["base.num_steps=250&sr256.num_steps=250&sr1024.num_steps=250"] * 16}, "cost more than"),
+        ({"links": ["model=other"]}, "model must be one of bundled, not other."),
+    ],
+)
+def test_what_a_browser_may_not_promote(page: Page, asked: object, problem: str | None, tiny_imagen: Imagen) -> None:
+    if problem is None:
+        assert len(promoted_recipes(asked)) == 16
+        return
+    last = promote(page, tiny_imagen, asked)[-1]
+    assert last["kind"] == "failed"
+    assert problem in last["text"]
+
+
+def test_stop_and_leaving_end_the_wall(page: Page, tiny_imagen: Imagen) -> None:
+    own = handlers(page, tiny_imagen)
+    values = page.form.show(SMALL.updated({"base": {"num_steps": 250}}))
+    values |= {page.controls.num_drafts: 4, page.controls.prompts: ""}
+    run = own.draw(values, VISITOR)
+    while next(run)["kind"] != "drafts":
+        pass
+    own.leave(VISITOR)
+    assert [message["kind"] for message in run][-1] == "stopped"
+
+
+def test_promoted_recipes_are_of_one_image() -> None:
+    [recipe] = promoted_recipes({"links": ["prompt=a&num_images=16"], "last_stage": "base"})
+    assert (recipe.num_images, recipe.last_stage) == (1, "base")
+    with pytest.raises(RecipeError):
+        promoted_recipes({"links": ["x"]})

@@ -1,0 +1,88 @@
+"""Recipes from outside reach the form, after a question where that would overwrite what nobody kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from imagen_core.check import Check, Shared, StageCheck, digest, link_with_check
+from imagen_core.metadata import save_png
+from imagen_core.recipe import Recipe
+from imagen_core.ui.openings import Openings
+from tests.test_ui_handlers import Page, page  # noqa: F401  the fixture `page`
+
+OTHER = Recipe(prompt="a pear", seed=5)
+CHECK = Check(digest(b"weights"), (StageCheck.of(Image.new("RGB", (8, 8))),))
+
+
+@pytest.fixture
+def openings(page: Page) -> Openings:  # noqa: F811
+    return page.openings
+
+
+def shown(openings: Openings, answer: dict[Any, Any]) -> Recipe:
+    return openings.form.recipe({control: answer[control] for control in openings.form.controls.values()})
+
+
+def message(openings: Openings, answer: dict[Any, Any]) -> dict[str, Any]:
+    found = answer[openings.outputs.view]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_an_entry_of_the_history_fills_a_form_that_nobody_touched(openings: Openings) -> None:
+    answer = openings.open_entry(link_with_check(OTHER, CHECK), openings.form.show(Recipe()))
+    assert shown(openings, answer) == OTHER
+    assert answer[openings.outputs.shared] == Shared(OTHER, CHECK)
+    assert answer[openings.outputs.settled] == OTHER
+    assert answer[openings.outputs.lock] is True
+    assert message(openings, answer)["kind"] == "opened"
+
+
+def test_a_form_that_was_edited_is_asked_about_and_yes_opens(openings: Openings, tmp_path: Path) -> None:
+    outputs = openings.outputs
+    edited: dict[Any, Any] = openings.form.show(Recipe(prompt="mine")) | {outputs.settled: None}
+    save_png(Image.new("RGB", (8, 8)), OTHER, tmp_path / "pear.png", CHECK)
+    for answer in (
+        openings.open_picture(str(tmp_path / "pear.png"), edited),
+        openings.open_entry(OTHER.to_link(), edited),
+    ):
+        assert set(answer) == {outputs.question, outputs.pending, outputs.view}
+        asked: Any = answer[outputs.question]
+        assert "“a pear”" in asked["text"]
+        opened = openings.open_pending(answer[outputs.pending])
+        assert shown(openings, opened) == OTHER
+        assert opened[outputs.pending] is None
+
+
+def test_what_was_drawn_or_opened_last_is_overwritten_without_a_question(openings: Openings) -> None:
+    mine = Recipe(prompt="mine")
+    drawn = openings.form.show(mine) | {openings.outputs.settled: openings.settle(openings.form.show(mine))}
+    assert shown(openings, openings.open_entry(OTHER.to_link(), drawn)) == OTHER
+    edited = openings.form.show(Recipe(prompt="mine, edited")) | {openings.outputs.settled: mine}
+    assert openings.outputs.question in openings.open_entry(OTHER.to_link(), edited)
+
+
+def test_a_form_with_a_wrong_value_counts_as_edited(openings: Openings) -> None:
+    values = openings.form.show(Recipe()) | {openings.form.controls["seed"]: 1.5, openings.outputs.settled: None}
+    assert openings.settle(values) is None
+    assert openings.outputs.question in openings.open_entry(OTHER.to_link(), values)
+
+
+@pytest.mark.parametrize("link", [None, 7, "", "seed=-1", "colour=red", "%zz", "model=another&prompt=a", ["prompt=a"]])
+def test_an_entry_that_is_no_recipe_of_this_page_is_told(openings: Openings, link: object) -> None:
+    answer = openings.open_entry(link, openings.form.show(Recipe()))
+    if link == "":
+        assert shown(openings, answer) == Recipe()
+        return
+    assert list(answer) == [openings.outputs.view]
+    assert message(openings, answer)["kind"] == "refused"
+
+
+@pytest.mark.parametrize("pending", [None, 7, {}, "prompt=a"])
+def test_a_yes_to_no_question_changes_nothing(openings: Openings, pending: object) -> None:
+    assert openings.open_pending(pending) == {openings.outputs.view: gr.skip()}

@@ -1,0 +1,129 @@
+"""What a visitor of the sweep is told, without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from starlette.datastructures import QueryParams
+
+from imagen_core.contact_sheet import read_sweep
+from imagen_core.imagen import Imagen
+from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.sweep import Axis, Sweep
+from imagen_core.ui.model import BackgroundModel, Models
+from imagen_core.ui.opening import recipe_in_address, sweep_in_address
+from imagen_core.ui.sweep_handlers import NO_AXIS, AxisControls, SweepControls, SweepHandlers
+from tests.ui_page import in_a_loop, placed_form
+
+SMALL = Recipe(prompt="an apple", seed=7, last_stage="base").updated({"base": {"num_steps": 2}})
+VISITOR = gr.Request(session_hash="someone")
+
+
+class Page:
+    """The form and the controls of the sweep, placed but not served."""
+
+    def __init__(self) -> None:
+        with gr.Blocks(analytics_enabled=False):
+            self.form = placed_form()
+            axes = (AxisControls(gr.Dropdown(), gr.Textbox()), AxisControls(gr.Dropdown(), gr.Textbox()))
+            self.controls = SweepControls(axes, gr.HTML())
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return in_a_loop(Page)
+
+
+def handlers(page: Page, imagen: Imagen) -> SweepHandlers:
+    models = Models("bundled", {"bundled": BackgroundModel(lambda: imagen)})
+    return SweepHandlers(models, page.form, page.controls, "https://example.org/page")
+
+
+def drawing(page: Page, imagen: Imagen, recipe: Recipe, *axes: tuple[object, object]) -> Iterator[dict[str, Any]]:
+    values = page.form.show(recipe)
+    for control, (name, text) in zip(page.controls.axes, (*axes, (NO_AXIS, "")), strict=False):
+        values |= {control.name: name, control.values: text}
+    return handlers(page, imagen).draw(values, VISITOR)
+
+
+def test_sweep_ends_with_a_sheet_that_carries_it(page: Page, tiny_imagen: Imagen) -> None:
+    messages, carried = [], None
+    axes = (("base.guidance_scale", "1, 3"), ("base.scheduler", "ddim,euler"))
+    for message in drawing(page, tiny_imagen, SMALL.updated({"num_images": 4}), *axes):
+        messages.append(message)
+        if message["kind"] == "sheet":
+            carried = read_sweep(Path(message["file"]["file"]["path"]))
+    begun, last = messages[0], messages[-1]
+    assert begun["axes"] == [
+        {"name": "base.guidance_scale", "labels": ["1", "3"]},
+        {"name": "base.scheduler", "labels": ["ddim", "euler"]},
+    ]
+    assert begun["page"] == "https://example.org/page"
+    assert carried == Sweep.from_link(begun["link"])
+    assert [Recipe.from_link(link) for link in begun["links"]] == [carried.cell(i) for i in range(4)]
+    assert sorted(message["cell"] for message in messages if message["kind"] == "cell_done") == [0, 1, 2, 3]
+    assert last["kind"] == "finished"
+
+
+def test_cell_is_the_picture_of_its_recipe(page: Page, tiny_imagen: Imagen) -> None:
+    done = [m for m in drawing(page, tiny_imagen, SMALL, ("seed", "3,4")) if m["kind"] == "cell_done"]
+    again = [m for m in drawing(page, tiny_imagen, SMALL, ("seed", "4,3")) if m["kind"] == "cell_done"]
+    assert [m["x_0"] for m in done] == [m["x_0"] for m in reversed(again)]
+    assert done[0]["x_0"] != done[1]["x_0"]
+
+
+@pytest.mark.parametrize(
+    ("axes", "problem"),
+    [
+        (((NO_AXIS, ""),), "sweep must have one or two axes, not 0."),
+        ((("seed", "x"),), "seed must be a whole number"),
+        ((("seed", 7),), "sweep must have a name and values in text"),
+        (((None, "1"),), "sweep must have a name and values in text"),
+        ((("sr256.num_steps", "1,2"),), "sr256.num_steps changes nothing"),
+        ((("model", "a,b"),), "model is not among the known names"),
+    ],
+)
+def test_what_is_refused_is_a_sentence(
+    page: Page, tiny_imagen: Imagen, axes: tuple[tuple[object, object], ...], problem: str
+) -> None:
+    [failed] = drawing(page, tiny_imagen, SMALL, *axes)
+    assert failed["kind"] == "failed"
+    assert failed["text"].startswith(problem)
+
+
+def test_leaving_ends_the_sweep(page: Page, tiny_imagen: Imagen) -> None:
+    own = handlers(page, tiny_imagen)
+    values = page.form.show(SMALL.updated({"base": {"num_steps": 250}}))
+    x, y = page.controls.axes
+    values |= {x.name: "seed", x.values: "1..16", y.name: NO_AXIS, y.values: ""}
+    run = own.draw(values, VISITOR)
+    while next(run)["kind"] != "cell_step":
+        pass
+    own.leave(VISITOR)
+    assert [message["kind"] for message in run][-1] == "stopped"
+
+
+def test_link_fills_the_form_and_the_axes(page: Page, tiny_imagen: Imagen) -> None:
+    sweep = Sweep(SMALL, (Axis.of("prompt", "a {red|blue} apple"),))
+    request = gr.Request(session_hash="someone", query_params=QueryParams(f"__theme=dark&{sweep.to_link()}"))
+    shown = handlers(page, tiny_imagen).open_link(request)
+    x, y = page.controls.axes
+    assert shown[page.form.controls["seed"]] == 7
+    assert (shown[x.name], shown[x.values]) == ("prompt", "a red apple\na blue apple")
+    assert (shown[y.name], shown[y.values]) == (NO_AXIS, "")
+
+
+def test_address_is_a_recipes_or_a_sweeps() -> None:
+    recipe, sweep = [("prompt", "a"), ("utm_source", "x")], [("prompt", "a"), ("sweep.x", "seed:1,2")]
+    found = recipe_in_address(recipe)
+    assert found is not None
+    assert found[0] == Recipe(prompt="a")
+    assert sweep_in_address(recipe) is None
+    assert recipe_in_address(sweep) is None
+    assert sweep_in_address(sweep) == Sweep(Recipe(prompt="a"), (Axis("seed", (1, 2)),))
+    with pytest.raises(RecipeError):
+        sweep_in_address([*sweep, ("sweep.y", "\ud800")])
