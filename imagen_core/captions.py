@@ -1,4 +1,4 @@
-"""What DeepFloyd IF makes of a prompt before its text encoder reads it."""
+"""What becomes of a prompt before a text encoder reads it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _NEEDED = {"bs4": "beautifulsoup4", "ftfy": "ftfy"}
 
 
 def plain_caption(prompt: str) -> str:
-    """Lower case, no spaces around it: what diffusers does where nothing is cleaned."""
+    """Lower case, no spaces around it: of any prompt of the bundled model, and, as in diffusers, of IF's."""
     return prompt.lower().strip()
 
 

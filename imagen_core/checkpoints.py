@@ -16,6 +16,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from imagen_core.captions import plain_caption
 from imagen_core.cascade import Cascade
 from imagen_core.denoiser import PREDICTIONS
 from imagen_core.models.precision import working_format
@@ -50,7 +51,7 @@ def dequantise(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_text_encoder(folder: Path, manifest: Mapping[str, Mapping[str, Any]]) -> TextEncoder:
-    """The frozen T5 of a model folder, de-quantised to float32.
+    """The frozen T5 of a model folder, de-quantised to float32. It reads prompts in lower case, as its captions were.
 
     Raises:
         CheckpointError: a file is missing or damaged, or its tensors are not those of the configuration.
@@ -65,7 +66,7 @@ def load_text_encoder(folder: Path, manifest: Mapping[str, Mapping[str, Any]]) -
         with torch.device("meta"):
             model = T5EncoderModel(T5Config(**config))
         model.load_state_dict(weights, assign=True)
-        return TextEncoder(model, Tokenizer.from_str(text.decode()))
+        return TextEncoder(model, Tokenizer.from_str(text.decode()), caption=plain_caption)
     except Exception as error:  # tokenizers raises Exception itself
         raise CheckpointError(
             f"{folder} holds no text encoder that this program knows: {_first_line(error)}"

@@ -58,7 +58,10 @@ class Said:
 
 @dataclass(frozen=True)
 class Reading:
-    """`loose`: words with commas instead of a sentence; the article of one thing is then ""."""
+    """`loose`: words with commas instead of a sentence; the article of one thing is then "".
+
+    In a sentence "" is the article of a plural without its number.
+    """
 
     things: tuple[Said, ...]
     relation: str
@@ -87,9 +90,17 @@ def icon_of_noun() -> dict[str, str]:
 def parse(text: str) -> Reading:
     """Take a caption apart; an assertion fails on anything that is not of its language."""
     text = text.removesuffix(".")
-    text = text[0].lower() + text[1:]
-    sentence = text.split(" ")[0] in NUMBERS and not re.search(r", (?!\w+ (?:style|illustration)$)", text)
+    first, *rest = text.split(" ")
+    listed = re.search(r", (?!\w+ (?:style|illustration)$)", text)
+    bare = re.match(rf"(?:{'|'.join(plurals())})\b", " ".join(rest) if first in COLOURS else text)
+    sentence = (first in NUMBERS or bare) and not listed
     return _parse_sentence(text) if sentence else _parse_words(text.split(", "))
+
+
+@cache
+def plurals() -> set[str]:
+    """Those that differ from their noun."""
+    return {row["plural"] for row in table().values()} - {row["noun"] for row in table().values()}
 
 
 def _parse_words(words: list[str]) -> Reading:
@@ -146,12 +157,12 @@ def _parse_sentence(text: str) -> Reading:
         relation, parts = "and", text.split(" and ")
     things = []
     for part in parts:
-        article, *rest = part.split(" ")
+        rest = part.split(" ")
+        article = rest.pop(0) if rest[0] in NUMBERS else ""
         colour = rest.pop(0) if rest[0] in COLOURS else ""
         things.append(Said(article, colour, " ".join(rest)))
-        assert article in NUMBERS, part
-        assert " ".join(rest) in icon_of_noun(), part
-        if NUMBERS[article] == 1:
+        assert " ".join(rest) in (icon_of_noun() if article else plurals()), part
+        if article in ("a", "an"):
             assert (article == "an") == ((colour or rest[0])[0] in "aeiou"), part
     return Reading(tuple(things), relation, background, style)
 

@@ -1,9 +1,10 @@
 // What the model will read of the prompt, before anything runs. Asks the server when the typing rests.
 const line = element.querySelector(".reading");
+const told = window.imagenTold || {}; // before this line was placed
 let timer = null;
 let asked = 0;
-let model = null;
-let prompt = "";
+let model = told.model ?? null;
+let prompt = told[line.dataset.of] || "";
 
 async function read() {
   const number = ++asked;
@@ -61,3 +62,4 @@ window.addEventListener("imagen:model", (event) => {
   model = event.detail;
   later();
 });
+if (prompt) later();

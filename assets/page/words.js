@@ -101,9 +101,12 @@ slider.addEventListener("change", () => set(Number(slider.value)));
 panel.querySelector(".less").addEventListener("click", () => set(words[chosen].weight - 0.1));
 panel.querySelector(".more").addEventListener("click", () => set(words[chosen].weight + 0.1));
 panel.querySelector(".even").addEventListener("click", () => set(1));
-window.addEventListener("imagen:prompt", (event) => {
-  if (event.detail === prompt && words.length) return;
-  prompt = event.detail;
+function take(text) {
+  if (text === prompt && words.length) return;
+  prompt = text;
   clearTimeout(timer);
   timer = setTimeout(read, 250);
-});
+}
+
+window.addEventListener("imagen:prompt", (event) => take(event.detail));
+if (window.imagenTold?.prompt) take(window.imagenTold.prompt); // before this panel was placed

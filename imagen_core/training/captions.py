@@ -11,8 +11,9 @@ from imagen_core.training.backgrounds import PLAIN
 from imagen_core.training.scenes import NUMBERS, RELATIONS, STYLES, Placed, Scene
 from imagen_core.vocabulary import article
 
-LOOSE_SHARE = 0.06  # of captions that are words in loose order
-CAPITAL_SHARE, STOP_SHARE = 0.1, 0.05  # of captions that begin with a capital, that end with a full stop
+LOOSE_SHARE = 0.08  # of captions that are words in loose order
+STOP_SHARE = 0.05  # of captions that end with a full stop
+BARE_SHARE = 0.1  # of plurals that stand without their number
 
 
 def caption(scene: Scene, rng: random.Random) -> str:
@@ -22,8 +23,6 @@ def caption(scene: Scene, rng: random.Random) -> str:
     without a style means. Now and then it is written as people type: words with commas, a capital, a full stop.
     """
     text = _loose(scene, rng) if rng.random() < LOOSE_SHARE else _sentence(scene, rng)
-    if rng.random() < CAPITAL_SHARE:
-        text = text[0].upper() + text[1:]
     return f"{text}." if rng.random() < STOP_SHARE else text
 
 
@@ -90,9 +89,12 @@ BACKGROUND_NAMES = {name: f"{name} background" for name in PLAIN} | {
 
 
 def _phrase(thing: Placed, count: int, rng: random.Random) -> str:
-    """An article or number, the colour, the noun: "a red apple", "three blue stars"."""
+    """An article or number, the colour, the noun: "a red apple", "three blue stars", now and then "blue stars"."""
     noun = " ".join(filter(None, (_colour(thing, rng), _noun(thing, count, rng))))
-    return f"{article(noun)} {noun}" if count == 1 else f"{NUMBERS[count]} {noun}"
+    if count == 1:
+        return f"{article(noun)} {noun}"
+    bare = thing.concept.plural != thing.concept.noun and rng.random() < BARE_SHARE
+    return noun if bare else f"{NUMBERS[count]} {noun}"
 
 
 def _colour(thing: Placed, rng: random.Random) -> str:

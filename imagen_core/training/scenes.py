@@ -66,9 +66,9 @@ def compose(rng: random.Random) -> Scene:
     while True:
         style = STYLES[0] if rng.random() < 0.85 else rng.choice(STYLES[1:])
         draw = rng.random()
-        if draw < 0.25:
+        if draw < 0.18:
             things, relation = _single(rng), ""
-        elif draw < 0.4:
+        elif draw < 0.33:
             things, relation = _several(rng), ""
         elif draw < 0.82:
             things, relation = _pair(rng)
@@ -131,7 +131,7 @@ def _pair(rng: random.Random) -> tuple[tuple[Placed, ...], str]:
     if relation in ("above", "below"):
         places = [(y, x) for x, y in places]
     things = tuple(
-        Placed(concept, _colour(rng, concept, 0.55), x, y, rng.uniform(0.38, 0.46), rng.uniform(-6, 6))
+        Placed(concept, _colour(rng, concept, 0.65), x, y, rng.uniform(0.38, 0.46), rng.uniform(-6, 6))
         for concept, (x, y) in zip((first, second), places, strict=True)
     )
     return things, relation

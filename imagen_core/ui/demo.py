@@ -18,7 +18,7 @@ from imagen_core.ui.history_panel import history_panel, question
 from imagen_core.ui.model import Models
 from imagen_core.ui.openings import Openings, Outputs, connect_openings
 from imagen_core.ui.prompt_panel import PromptPanel, examples, prompt_panel
-from imagen_core.ui.reading import prompt_reader
+from imagen_core.ui.reading import prompt_reader, telling
 from imagen_core.ui.restyling import connect_restyling
 from imagen_core.ui.settings_panel import QuickSettings, quick_settings, stage_settings
 from imagen_core.ui.sweep_panel import sweep_panel
@@ -38,7 +38,6 @@ _BEGIN = """(lock, seed, fork) => {
 }"""
 _RECALL = "() => window.imagenRecall"  # the link of an earlier run, which the view has put there
 _OPEN = "<p class='note'>Every PNG made here carries its recipe. Choose one, or drop it anywhere on the page.</p>"
-_MODEL = "(name) => { window.dispatchEvent(new CustomEvent('imagen:model', { detail: name })); }"
 _LOST = "() => { window.dispatchEvent(new Event('imagen:lost')); }"
 _LOST_COMPARISON = "() => { window.dispatchEvent(new Event('imagen:lost-comparison')); }"
 _REPLAY = "() => { window.dispatchEvent(new Event('imagen:replay')); }"
@@ -101,7 +100,7 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
         sweep.connect(openings, drafts.handlers, _SAMPLER)
         sweep.open_link(blocks)
         if isinstance(menu := form.controls.get("model"), gr.Dropdown):
-            menu.change(None, menu, None, js=_MODEL, api_visibility="private")
+            menu.change(None, menu, None, js=telling("model"), api_visibility="private")
             menu.input(
                 handlers.choose_model,
                 set(form.controls.values()),

@@ -14,11 +14,22 @@ from imagen_core.ui.theme import asset
 
 Reader = Callable[[Any], dict[str, object]]
 
-_TELL = "(text) => {{ window.dispatchEvent(new CustomEvent('imagen:{event}', {{ detail: text }})); }}"
+_TELL = """(value) => {{
+  (window.imagenTold ??= {{}}).{name} = value;
+  window.dispatchEvent(new CustomEvent('imagen:{name}', {{ detail: value }}));
+}}"""
+
+
+def telling(name: str) -> str:
+    """JavaScript that tells the page a field's new value, and keeps it for what the browser places only later.
+
+    What stands in a folded part is placed when it is opened: an event alone would have passed by then.
+    """
+    return _TELL.format(name=name)
 
 
 def reading_line(prompt: gr.Textbox, read_prompt: Reader, name: str) -> None:
-    """Place the line; `name`, "prompt" or "negative_prompt", tells it from the other one."""
+    """Place the line; `name`, such as "negative_prompt", tells it from the others."""
     gr.HTML(
         html_template=f'<p class="reading" data-of="{name}" aria-live="polite"></p>',
         js_on_load=asset("reading.js"),
@@ -26,7 +37,7 @@ def reading_line(prompt: gr.Textbox, read_prompt: Reader, name: str) -> None:
         apply_default_css=False,
         elem_id=f"reading-{name}",
     )
-    prompt.change(None, prompt, None, js=_TELL.format(event=name), api_visibility="private")
+    prompt.change(None, prompt, None, js=telling(name), api_visibility="private")
 
 
 def prompt_reader(models: Models) -> Reader:

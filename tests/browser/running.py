@@ -16,6 +16,20 @@ def begin(page: Page, prompt: str, steps: int | None = None) -> None:
     page.click("#generate")
 
 
+def enter(page: Page, field: str, text: str) -> None:
+    """Fill a field of a part that was just unfolded: gradio may still set its first value after it can be typed in."""
+    boxes = page.locator(f"{field} :is(textarea, input)")  # a slider's are two
+    typed = page.locator(f"{field} :is(textarea, input:not([type=range]))")
+
+    def stays() -> bool:
+        typed.fill(text)
+        typed.press("Tab")
+        page.wait_for_timeout(300)
+        return set(boxes.evaluate_all("boxes => boxes.map((box) => box.value)")) == {text}
+
+    until(stays)
+
+
 def state(page: Page, wanted: str) -> None:
     expect(page.locator("#view .cascade")).to_have_attribute("data-state", wanted, timeout=30_000)
 

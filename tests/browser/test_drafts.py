@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from imagen_core.metadata import read_recipe
 from tests.browser.conftest import OpenPage
+from tests.browser.running import enter
 from tests.browser.test_access import violations
 from tests.ui_page import GRADIO_WARNING, Recorded
 
@@ -22,8 +23,7 @@ def draw(page: Page, drafts: int, steps: int, prompt: str = "an apple") -> None:
     page.fill("#field-base-num_steps input[type=number]", str(steps))
     page.keyboard.press("Tab")
     page.click("button[role=tab]:has-text('Drafts')")
-    page.fill("#field-num_drafts input[type=number]", str(drafts))
-    page.keyboard.press("Tab")
+    enter(page, "#field-num_drafts", str(drafts))
     page.click("#draw-drafts")
 
 
@@ -102,7 +102,7 @@ def test_stop_ends_the_wall(open_page: OpenPage) -> None:
 def test_broken_value_is_told(open_page: OpenPage) -> None:
     page = open_page()
     page.click("button[role=tab]:has-text('Drafts')")
-    page.fill("#field-prompts textarea", "{a|b}" * 7)
+    enter(page, "#field-prompts", "{a|b}" * 7)
     page.click("#draw-drafts")
     wall(page, "failed")
     expect(page.locator(".drafts .problem")).to_have_text("prompts must be at most 64 prompts, not 128.")

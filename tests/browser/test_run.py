@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from imagen_core.metadata import read_recipe
 from imagen_core.recipe import STAGES, Recipe
 from tests.browser.conftest import OpenPage
-from tests.browser.running import begin, finished_picture, state, until
+from tests.browser.running import begin, enter, finished_picture, state
 from tests.ui_page import GRADIO_WARNING, Recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
@@ -84,15 +84,7 @@ def test_cached_stages_say_so(open_page: OpenPage) -> None:
     begin(page, "an apple to keep", steps=5)
     state(page, "finished")
     page.click("text=sr1024: 256 → 1024")
-    slider = page.locator("#field-sr1024-num_steps input[type=range]")
-
-    def filled() -> bool:  # what is typed while gradio still opens the settings is lost
-        page.fill("#field-sr1024-num_steps input[type=number]", "2")
-        page.keyboard.press("Tab")
-        page.wait_for_timeout(200)
-        return slider.input_value() == "2"
-
-    until(filled)
+    enter(page, "#field-sr1024-num_steps", "2")
     page.click("#generate")
     expect(page.locator(".lane[data-stage=sr1024] .steps")).to_have_text("step 2 of 2", timeout=30_000)
     state(page, "finished")

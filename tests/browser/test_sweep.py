@@ -9,6 +9,7 @@ from imagen_core.contact_sheet import read_sweep
 from imagen_core.recipe import Recipe
 from imagen_core.sweep import Axis, Sweep
 from tests.browser.conftest import OpenPage
+from tests.browser.running import enter
 from tests.browser.test_access import violations
 from tests.ui_page import GRADIO_WARNING
 
@@ -60,7 +61,7 @@ def test_stop_ends_the_sweep(open_page: OpenPage) -> None:
 def test_a_broken_sweep_is_told(open_page: OpenPage) -> None:
     page = open_page(query=SWEEP.to_link())
     expect(page.locator(".sweep .status")).to_have_text("Opened a sweep: press Draw.", timeout=LONG)
-    page.fill("#field-sweep-x-values textarea", "1..1000")
+    enter(page, "#field-sweep-x-values", "1..1000")
     page.click("#draw-sweep")
     sweep(page, "failed")
     expect(page.locator(".sweep .problem")).to_contain_text("base.guidance_scale must be a number from 0 to 30")

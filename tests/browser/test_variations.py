@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from imagen_core.metadata import read_recipe
 from tests.browser.conftest import OpenPage
-from tests.browser.running import begin, finished_picture, state
+from tests.browser.running import begin, enter, finished_picture, state
 from tests.browser.test_access import violations
 from tests.ui_page import GRADIO_WARNING, Recorded
 
@@ -41,10 +41,9 @@ def test_a_press_draws_neighbours_of_the_picture(open_page: OpenPage, imagen: Re
 def test_a_link_between_two_prompts_opens_and_draws_the_same(open_page: OpenPage) -> None:
     page = open_page()
     page.click("text=Variations and a second prompt")
-    page.fill("#field-second_prompt textarea", "a green pear")
+    enter(page, "#field-second_prompt", "a green pear")
     expect(page.locator("#reading-second_prompt .reading")).to_contain_text("tokens")
-    page.fill("#field-second_share input[type=number]", "0.5")
-    page.keyboard.press("Tab")
+    enter(page, "#field-second_share", "0.5")
     begin(page, "a red apple", steps=3)
     state(page, "finished")
     page.click(".copy")
@@ -60,8 +59,7 @@ def test_a_link_between_two_prompts_opens_and_draws_the_same(open_page: OpenPage
 def test_a_share_of_nothing_is_told(open_page: OpenPage) -> None:
     page = open_page()
     page.click("text=Variations and a second prompt")
-    page.fill("#field-variation input[type=number]", "0.5")
-    page.keyboard.press("Tab")
+    enter(page, "#field-variation", "0.5")
     begin(page, "an apple")
     state(page, "failed")
     expect(page.locator("#view .problem")).to_contain_text(
