@@ -78,7 +78,7 @@ def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
             page.on("dialog", lambda dialog: wrong.append(dialog.message))
             page.on("request", lambda request: None if inside(request.url) else wrong.append(request.url))
             page.goto(f"{address}?{query}" if query else address)
-            page.wait_for_selector(".lane[data-stage=sr1024]")
+            page.wait_for_selector(".lane[data-stage=sr1024]", state="attached")  # a link may open another tab
             return page
 
         def inside(url: str) -> bool:

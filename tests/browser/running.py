@@ -8,12 +8,20 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 
-def begin(page: Page, prompt: str, steps: int | None = None) -> None:
+def begin(page: Page, prompt: str, steps: int | None = None, images: int | None = None) -> None:
     page.fill("#field-prompt textarea", prompt)
+    if images is not None:
+        page.fill("#field-num_images input", str(images))
+        page.keyboard.press("Tab")
     if steps is not None:
         page.fill("#field-base-num_steps input[type=number]", str(steps))
         page.keyboard.press("Tab")
     page.click("#generate")
+
+
+def begin_long(page: Page, prompt: str) -> None:
+    """Begin what takes the tiny model some ten seconds: long enough for whatever a test does meanwhile."""
+    begin(page, prompt, steps=250, images=4)
 
 
 def enter(page: Page, field: str, text: str) -> None:

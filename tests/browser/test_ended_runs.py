@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.running import begin, state, until
+from tests.browser.running import begin, begin_long, state, until
 from tests.ui_page import GRADIO_WARNING, Recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
@@ -22,7 +22,7 @@ LOSE = "window.dispatchEvent(new Event('imagen:lost'))"  # gradio's news that a 
 
 def stopped(page: Page) -> Page:
     """The page when a run was stopped while it drew."""
-    begin(page, "a stopped apple", steps=250)
+    begin_long(page, "a stopped apple")
     expect(page.locator("#view .status")).to_contain_text("Drawing at 64")
     page.click("#stop")
     state(page, "stopped")
@@ -31,7 +31,7 @@ def stopped(page: Page) -> Page:
 
 def test_stop_ends_the_run_and_keeps_what_was_drawn(open_page: OpenPage, imagen: Recorded) -> None:
     page = open_page()
-    begin(page, "a stopped apple", steps=250)
+    begin_long(page, "a stopped apple")
     lane = page.locator(".lane[data-stage=base]")
     until(lambda: int(lane.get_attribute("data-frames") or 0) >= 2)
     page.click("#stop")
@@ -75,7 +75,7 @@ def test_a_run_that_was_believed_lost_comes_back(open_page: OpenPage) -> None:
 def test_closed_tab_ends_the_run(open_page: OpenPage, imagen: Recorded) -> None:
     page = open_page()
     before = len(imagen.runs)
-    begin(page, "a lonely apple", steps=250)
+    begin_long(page, "a lonely apple")
     until(lambda: len(imagen.runs) > before)
     run = imagen.runs[-1]
     assert not run.closed
@@ -103,7 +103,7 @@ def test_server_that_is_killed_is_noticed(browser: Browser) -> None:
             for page in (drawing, waiting):
                 page.goto(url)
                 page.wait_for_selector(".lane[data-stage=sr1024]")
-                begin(page, "a long apple", steps=250)
+                begin_long(page, "a long apple")
             lane = drawing.locator(".lane[data-stage=base]")
             until(lambda: int(lane.get_attribute("data-frames") or 0) >= 1, seconds=30)
             expect(waiting.locator("#view .status")).to_contain_text("place 1 of 1")

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from imagen_core.recipe import STAGES
 from imagen_core.ui import messages
 from tests.browser.conftest import OpenPage
-from tests.browser.running import begin, state
+from tests.browser.running import begin, begin_long, state
 from tests.browser.scrubbing import STEPS, fill, measure
 from tests.browser.test_access import violations
 from tests.ui_page import GRADIO_WARNING
@@ -129,7 +129,7 @@ def test_play_begins_again_at_the_end_and_pauses(open_page: OpenPage) -> None:
 
 def test_live_follows_again(open_page: OpenPage) -> None:
     page = open_page()
-    begin(page, "a long apple", steps=250)
+    begin_long(page, "a long apple")
     track = page.locator(".track")
     expect(track).to_be_visible(timeout=WAIT)
     expect(page.locator(".live")).not_to_be_visible()

@@ -54,6 +54,8 @@ def test_a_link_between_two_prompts_opens_and_draws_the_same(open_page: OpenPage
     state(other, "finished")
     expect(other.locator(".verdict")).to_contain_text("identical")
     assert finished_picture(other) == finished_picture(page)
+    other.click("text=Variations and a second prompt")  # what the link filled in before this was unfolded is read, too
+    expect(other.locator("#reading-second_prompt .reading")).to_contain_text("tokens")
 
 
 def test_a_share_of_nothing_is_told(open_page: OpenPage) -> None:
