@@ -183,7 +183,7 @@ def main() -> None:
         prog="python -m imagen_core.benchmark", description="Measure what a person waits for."
     )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--runs", type=int, default=5, help="pairs of pictures (default 5)")
+    parser.add_argument("--runs", type=int, default=9, help="pairs of pictures (default 9)")
     parser.add_argument("--against", choices=["diffusers"], help="time its pipelines and ours in turn instead")
     arguments = parser.parse_args()
     if arguments.runs < 1:

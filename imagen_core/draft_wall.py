@@ -16,11 +16,13 @@ import copy
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 
 from imagen_core.cascade import Cascade
+from imagen_core.draft_threads import DraftThreads
 from imagen_core.drafts import MAX_DRAFTS, Batch, Drafts
 from imagen_core.events import StageError
 from imagen_core.models.precision import draft_format
@@ -59,6 +61,7 @@ class DraftWall:
         self._cascade = cascade
         self._format = number_format
         self._unet: nn.Module | None = None
+        self._threads = DraftThreads()
         self._lock = threading.Lock()
 
     def run(self, drafts: Drafts) -> Run[DraftStep]:
@@ -74,13 +77,10 @@ class DraftWall:
         size = BATCH if self._cascade.device.type == "cpu" else MAX_DRAFTS
         try:
             batches = [self._batch(batch, stop_if_asked) for batch in drafts.batches(size)]
-            while batches:  # one step of each in turn; all have as many steps
-                for batch in list(batches):
-                    step = next(batch, None)
-                    if step is None:
-                        batches.remove(batch)
-                    else:
-                        yield step
+            if self._cascade.device.type == "cpu":
+                yield from self._threads.in_turn(batches)
+            else:
+                yield from chain.from_iterable(zip(*batches, strict=True))  # all have as many steps
         except FloatingPointError as error:
             raise StageError("base", f"{error}. Another seed or guidance may help.") from error
         except UnmatchedWords as error:
