@@ -110,9 +110,14 @@ def _draw_sweep(imagen: Imagen, sweep: Sweep, path: Path, quiet: bool) -> None:
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     from imagen_core.contact_sheet import cell_size, fitted, to_png
+    from imagen_core.sweep import BATCH
 
-    cells = tqdm(sweep.order(), desc="sweep", unit="cell", file=sys.stderr, disable=quiet)
-    pictures = {index: fitted(imagen.generate(sweep.cell(index))[0], cell_size(sweep)) for index in cells}
+    pictures = {}
+    with tqdm(total=len(sweep.order()), desc="sweep", unit="cell", file=sys.stderr, disable=quiet) as done:
+        for cells, recipe in sweep.batches(imagen.cascade.chunk or BATCH):
+            drawn = [fitted(picture, cell_size(sweep)) for picture in imagen.generate(recipe)]
+            pictures.update(zip(cells, drawn, strict=True))
+            done.update(len(cells))
     write(to_png(sweep, [pictures[index] for index in sorted(pictures)]), path)
     _tell(path)
 

@@ -49,6 +49,14 @@ class Cascade:
         self._states = KeptStates()
         self._lock = threading.Lock()
 
+    @property
+    def chunk(self) -> int | None:
+        """How many images go through a U-Net together; None for all.
+
+        One on a processor: that costs nothing there, and an image does not depend on those drawn with it.
+        """
+        return 1 if self.device.type == "cpu" else None
+
     def run(self, recipe: Recipe, attention: bool = False) -> Run:
         """Draw what the recipe says. The iterator raises `StageError` where a stage cannot go on.
 
@@ -130,9 +138,7 @@ class Cascade:
     def denoiser(self, name: str, stop_if_asked: Callable[[], None], attention: bool = False) -> Denoiser:
         """The denoiser of the stage `name`; attention: see `run`."""
         stage = self.stages[name]
-        # On a processor one image at a time costs nothing and makes an image independent of those drawn with it.
-        chunk = 1 if self.device.type == "cpu" else None
-        shared = (stage.prediction, chunk, stop_if_asked, stage.threshold_cap, attention)
+        shared = (stage.prediction, self.chunk, stop_if_asked, stage.threshold_cap, attention)
         return Denoiser(stage.unet, stage.noise_schedule, *shared)
 
     def steps(

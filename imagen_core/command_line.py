@@ -16,7 +16,8 @@ from imagen_core.model_names import allowed_names, model_named
 from imagen_core.presets import LOCAL, preset
 from imagen_core.recipe import RULES, Recipe, RecipeError
 from imagen_core.recipe_source import read_source
-from imagen_core.sweep import Axis, Sweep
+from imagen_core.sweep import Sweep
+from imagen_core.sweep_axis import Axis
 from imagen_core.validation import shown
 
 MAX_PROMPTS_SIZE = 10_000_000  # bytes of a file of prompts

@@ -2,68 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote_plus
 
 from imagen_core import link
-from imagen_core.prompt_variations import variations
-from imagen_core.recipe import MAX_COST, RULES, STAGES, Recipe, RecipeError
-from imagen_core.validation import Number, Text, Whole, shown, unknown
+from imagen_core.recipe import MAX_COST, Recipe, RecipeError
+from imagen_core.sweep_axis import Axis
+from imagen_core.validation import shown
 
-MAX_VALUES = 16  # of an axis
 MAX_CELLS = 64
-MAX_TEXT = 20_000  # characters of an axis
-# What a cell's picture may be swept over; the others would change what a cell is.
-FIELDS = tuple(name for name in RULES if name not in ("version", "num_images", "model", "last_stage"))
+BATCH = 8  # cells that an accelerator draws at once
 _AXES = ("sweep.x", "sweep.y")
-_RANGE = re.compile(r"(-?[0-9.]{1,20}?)\.\.(-?[0-9.]{1,20}?)(?:\s+step\s+([0-9.]{1,20}))?")
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A value of the recipe by its dotted name, and what it is in each row or column: 1 to 16 different values.
-
-    Raises `RecipeError`.
-    """
-
-    name: str
-    values: tuple[object, ...]
-
-    def __post_init__(self) -> None:
-        if self.name not in FIELDS:
-            raise unknown(self.name, FIELDS)
-        object.__setattr__(self, "values", tuple(RULES[self.name].check(self.name, value) for value in self.values))
-        if not 1 <= len(self.values) <= MAX_VALUES:
-            raise RecipeError(self.name, f"must have 1 to {MAX_VALUES} values in a sweep, not {len(self.values)}")
-        if len(set(self.values)) < len(self.values):
-            raise RecipeError(self.name, "must not have the same value twice in a sweep")
-        if read(self.name, self.text) != self.values:
-            raise RecipeError(self.name, "has a value that a sweep cannot write: leave out line breaks and {a|b}")
-
-    @classmethod
-    def of(cls, name: str, text: str) -> Axis:
-        """The axis that a person typed: "1, 2, 4", "1..9 step 2", and for words as `variations` reads them."""
-        if name not in FIELDS:
-            raise unknown(name, FIELDS)
-        return cls(name, read(name, text))
-
-    @property
-    def text(self) -> str:
-        """The values as `of` reads them."""
-        return ("\n" if isinstance(RULES[self.name], Text) else ",").join(self.labels)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The values as a person reads them."""
-        return tuple(repr(v).removesuffix(".0") if isinstance(v, float) else str(v) for v in self.values)
-
-    @property
-    def stage(self) -> int:
-        """The place of the first stage whose pictures this changes."""
-        stage, dot, _ = self.name.partition(".")
-        return STAGES.index(stage) if dot else 0
 
 
 @dataclass(frozen=True)
@@ -121,6 +71,23 @@ class Sweep:
             cells.sort(key=lambda index: (index % self.columns, index // self.columns))
         return cells
 
+    def batches(self, size: int) -> Iterator[tuple[tuple[int, ...], Recipe]]:
+        """The cells in their order, as recipes to draw: those that are the images of one, at most `size`, together.
+
+        An accelerator draws them at once; on a processor, where images go one by one, 1 is as quick.
+        """
+        cells: list[int] = []
+        for cell in self.order():
+            if cells and (len(cells) == size or self._image(cells[0], len(cells)) != self.cell(cell)):
+                yield tuple(cells), replace(self.cell(cells[0]), num_images=len(cells))
+                cells = []
+            cells.append(cell)
+        yield tuple(cells), replace(self.cell(cells[0]), num_images=len(cells))
+
+    def _image(self, cell: int, image: int) -> Recipe:
+        """The image of this number, from 0, where a cell's recipe draws several."""
+        return replace(self.cell(cell), num_images=image + 1).for_image(image)
+
     def to_link(self) -> str:
         """The query string, without "?", of a link that holds the whole sweep.
 
@@ -152,35 +119,3 @@ def _axis(text: object) -> Axis:
         raise RecipeError("sweep", f"must be made of name:values, not {shown(text)}")
     name, _, values = text.partition(":")
     return Axis.of(name, values)
-
-
-def read(name: str, text: str) -> tuple[object, ...]:
-    """The values in `text`, typed but not all checked. Raises `RecipeError`."""
-    if len(text) > MAX_TEXT:
-        raise RecipeError(name, f"must be at most {MAX_TEXT:,} characters in a sweep, not {len(text):,}")
-    rule = RULES[name]
-    if isinstance(rule, Text):
-        return variations(text, name)
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if len(parts) > MAX_VALUES:
-        raise RecipeError(name, f"must have at most {MAX_VALUES} values in a sweep, not {len(parts)}")
-    values: list[object] = []
-    for part in parts:
-        span = _RANGE.fullmatch(part)
-        if span is not None and isinstance(rule, Whole | Number):
-            values += _steps(name, rule, [end or "1" for end in span.groups()])
-        else:
-            values.append(rule.read(part))
-    return tuple(values)
-
-
-def _steps(name: str, rule: Whole | Number, ends: Sequence[str]) -> list[object]:
-    """The numbers from one to the other, both among them where the step leads there."""
-    first, last = (rule.check(name, rule.read(end)) for end in ends[:2])
-    step = rule.read(ends[2])
-    if first is None or last is None or isinstance(step, str) or step <= 0:
-        raise RecipeError(name, f"must have a step above 0 in a range, not {shown(ends[2])}")
-    count = int((last - first) / step + 1e-9) + 1
-    if not 1 <= count <= MAX_VALUES:
-        raise RecipeError(name, f"must have a range of 1 to {MAX_VALUES} values, not {shown('..'.join(ends[:2]))}")
-    return [first + i * step if isinstance(rule, Whole) else round(first + i * step, 6) for i in range(count)]

@@ -12,7 +12,8 @@ from imagen_core.contact_sheet import KEY, cell_size, draw, read_sweep, to_png
 from imagen_core.metadata import MetadataError, png_with, read_recipe
 from imagen_core.png_text import MAX_SIDE
 from imagen_core.recipe import Recipe
-from imagen_core.sweep import Axis, Sweep
+from imagen_core.sweep import Sweep
+from imagen_core.sweep_axis import Axis
 
 RECIPE = Recipe(prompt="an apple, 犬 🍎\nsecond line", seed=7)
 SWEEP = Sweep(RECIPE, (Axis.of("base.guidance_scale", "1,2,4"), Axis.of("prompt", "a {red|blue} apple")))

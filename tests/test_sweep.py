@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from imagen_core.events import StageFinished, StageStarted
 from imagen_core.imagen import Imagen
 from imagen_core.recipe import RULES, Recipe, RecipeError
-from imagen_core.sweep import FIELDS, Axis, Sweep
+from imagen_core.sweep import Sweep
+from imagen_core.sweep_axis import FIELDS, Axis
 
 RECIPE = Recipe(prompt="an apple", seed=7)
 
@@ -90,6 +91,26 @@ def test_cells_run_along_the_rows() -> None:
     assert sweep.order() == [0, 2, 4, 1, 3, 5]  # what changes the base, changes seldom
     with pytest.raises(IndexError):
         sweep.cell(6)
+
+
+def test_cells_that_are_images_of_one_recipe_are_drawn_together() -> None:
+    seeds, scales = Axis.of("seed", "5,6,7,9"), Axis.of("base.guidance_scale", "1,2")
+    batches = list(Sweep(RECIPE, (seeds, scales)).batches(8))
+    assert [(cells, recipe.seed, recipe.num_images) for cells, recipe in batches] == [
+        ((0, 1, 2), 5, 3), ((3,), 9, 1), ((4, 5, 6), 5, 3), ((7,), 9, 1),
+    ]  # fmt: skip
+    assert [cells for cells, _ in Sweep(RECIPE, (seeds,)).batches(2)] == [(0, 1), (2,), (3,)]
+    assert [cells for cells, _ in Sweep(RECIPE, (scales, seeds)).batches(8)] == [(i,) for i in range(8)]
+
+
+def test_batches_hold_every_cell_once_as_it_is() -> None:
+    own = RECIPE.updated({"variation": 0.5, "variation_seed": 3, "base": {"seed": 2**32 - 1}})
+    sweep = Sweep(own, (Axis.of("variation_seed", "3,4,5"), Axis.of("base.seed", "4294967295,0")))
+    for size in (1, 2, 8):
+        drawn = {
+            cell: recipe.for_image(place) for cells, recipe in sweep.batches(size) for place, cell in enumerate(cells)
+        }
+        assert drawn == {cell: sweep.cell(cell) for cell in range(6)}
 
 
 def test_stage_that_does_not_change_is_drawn_once(tiny_imagen: Imagen) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
+from PIL import Image, ImageChops
 from starlette.datastructures import QueryParams
 
+from imagen_core.cascade import Cascade
 from imagen_core.contact_sheet import read_sweep
 from imagen_core.imagen import Imagen
 from imagen_core.recipe import Recipe, RecipeError
-from imagen_core.sweep import Axis, Sweep
+from imagen_core.sweep import Sweep
+from imagen_core.sweep_axis import Axis
+from imagen_core.ui import sweep_messages
 from imagen_core.ui.model import BackgroundModel, Models
 from imagen_core.ui.opening import recipe_in_address, sweep_in_address
 from imagen_core.ui.sweep_handlers import NO_AXIS, AxisControls, SweepControls, SweepHandlers
@@ -74,6 +80,25 @@ def test_cell_is_the_picture_of_its_recipe(page: Page, tiny_imagen: Imagen) -> N
     again = [m for m in drawing(page, tiny_imagen, SMALL, ("seed", "4,3")) if m["kind"] == "cell_done"]
     assert [m["x_0"] for m in done] == [m["x_0"] for m in reversed(again)]
     assert done[0]["x_0"] != done[1]["x_0"]
+
+
+def test_an_accelerator_draws_cells_together(page: Page, tiny_imagen: Imagen, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = [m for m in drawing(page, tiny_imagen, SMALL, ("seed", "3..5")) if m["kind"] == "cell_done"]
+    tiny_imagen.cascade.forget()
+    monkeypatch.setattr(Cascade, "chunk", None)
+    monkeypatch.setattr(sweep_messages, "INTERVAL", 0.0)
+    messages = list(drawing(page, tiny_imagen, SMALL, ("seed", "3..5")))
+    assert [(m["cell"], m["step"]) for m in messages if m["kind"] == "cell_step"] == [
+        (cell, step) for step in (1, 2) for cell in (0, 1, 2)
+    ]
+    together = [m for m in messages if m["kind"] == "cell_done"]
+    assert [m["cell"] for m in together] == [0, 1, 2]
+    for one, other in zip(alone, together, strict=True):  # in float32 only the order of sums differs
+        assert ImageChops.difference(opened(one["x_0"]), opened(other["x_0"])).getextrema() <= ((0, 1),) * 3
+
+
+def opened(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from gradio.components import Component
 
 from imagen_core.metadata import write
 from imagen_core.recipe import Recipe, RecipeError
-from imagen_core.sweep import Axis, Sweep
+from imagen_core.sweep import BATCH, Sweep
+from imagen_core.sweep_axis import Axis
 from imagen_core.ui.drawing import Order, drawing
 from imagen_core.ui.errors import sentence
 from imagen_core.ui.form import Form
@@ -76,19 +77,20 @@ class SweepHandlers:
                 yield messages.begun(sweep, self._address)
                 if not model.ready:
                     yield messages.message("note", text="Loading the model: only the first sweep waits for it.")
-                model.get()  # here, because a process that is forked for the drawing has what is loaded by then
+                imagen = model.get()  # here, because a process forked for the drawing has what is loaded by then
                 pictures: dict[int, Image] = {}
-                for index in sweep.order():
-                    for step in self._drawn(Order(sweep.cell(index), Messages()), visit.attach):
+                for cells, recipe in sweep.batches(imagen.cascade.chunk or BATCH):
+                    for step in self._drawn(Order(recipe, Messages()), visit.attach):
                         if step["kind"] in ("failed", "stopped"):
                             yield messages.message(step["kind"], text=step.get("text"))
                             return
-                        if step["kind"] == "step" and (message := messages.step(index, step)) is not None:
-                            yield message
+                        if step["kind"] == "step":
+                            yield from messages.steps(cells, step)
                         if step["kind"] == "finished":
-                            picture = _picture(step)
-                            yield messages.cell_done(index, picture)
-                            pictures[index] = _small(picture, sweep)
+                            for cell, file in zip(cells, step["files"], strict=True):
+                                picture = _picture(file)
+                                yield messages.cell_done(cell, picture)
+                                pictures[cell] = _small(picture, sweep)
                 yield from _sheet(sweep, pictures, messages)
                 yield messages.finished()
             except Exception as error:
@@ -133,11 +135,10 @@ class SweepHandlers:
         return Sweep(recipe, tuple(axes))
 
 
-def _picture(finished: Message) -> Image:
-    """The picture of a finished run."""
+def _picture(file: Message) -> Image:
+    """The picture in one of the files of a finished run."""
     from PIL import Image as images
 
-    [file] = finished["files"]
     return images.open(io.BytesIO(file["png"])).convert("RGB")
 
 

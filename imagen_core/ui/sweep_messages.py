@@ -1,9 +1,10 @@
-"""A sweep's events as small messages: the newest step of the cell that is drawn."""
+"""A sweep's events as small messages: the newest step of the cells that are drawn."""
 
 from __future__ import annotations
 
 import io
 import time
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from imagen_core.recipe import SIZES
@@ -34,13 +35,14 @@ class SweepMessages:
         links = [sweep.cell(index).to_link() for index in range(sweep.columns * sweep.rows)]
         return self.message("begun", axes=axes, links=links, link=sweep.to_link(), page=address)
 
-    def step(self, cell: int, step: Message) -> Message | None:
-        """A preview of a cell, from the "step" of its run, at least 80 ms after the one before."""
+    def steps(self, cells: Sequence[int], step: Message) -> Iterator[Message]:
+        """Previews of cells drawn together, from the "step" of their run, at least 80 ms after those before."""
         if time.monotonic() - self._sent_at < INTERVAL:
-            return None
+            return
         self._sent_at = time.monotonic()
         values = {"size": SIZES[step["stage"]], "step": step["step"], "num_steps": step["num_steps"]}
-        return self.message("cell_step", cell=cell, x_0=step["x_0"][0], **values)
+        for cell, x_0 in zip(cells, step["x_0"], strict=True):
+            yield self.message("cell_step", cell=cell, x_0=x_0, **values)
 
     def cell_done(self, cell: int, picture: Image) -> Message:
         """A cell is finished."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from imagen_core.sweep import FIELDS
+from imagen_core.sweep_axis import FIELDS
 from imagen_core.ui.draft_handlers import DraftHandlers
 from imagen_core.ui.form import Form
 from imagen_core.ui.model import Models

@@ -7,7 +7,8 @@ from playwright.sync_api import Page, expect
 
 from imagen_core.contact_sheet import read_sweep
 from imagen_core.recipe import Recipe
-from imagen_core.sweep import Axis, Sweep
+from imagen_core.sweep import Sweep
+from imagen_core.sweep_axis import Axis
 from tests.browser.conftest import OpenPage
 from tests.browser.running import enter
 from tests.browser.test_access import violations
