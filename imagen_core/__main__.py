@@ -19,6 +19,8 @@ from imagen_core.recipe import Recipe, RecipeError
 from imagen_core.validation import shown
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from imagen_core.imagen import Imagen
     from imagen_core.sweep import Sweep
 
@@ -112,7 +114,7 @@ def _draw_sweep(imagen: Imagen, sweep: Sweep, path: Path, quiet: bool) -> None:
     from imagen_core.contact_sheet import cell_size, fitted, to_png
     from imagen_core.sweep import BATCH
 
-    pictures = {}
+    pictures: dict[int, Image] = {}
     with tqdm(total=len(sweep.order()), desc="sweep", unit="cell", file=sys.stderr, disable=quiet) as done:
         for cells, recipe in sweep.batches(imagen.cascade.chunk or BATCH):
             drawn = [fitted(picture, cell_size(sweep)) for picture in imagen.generate(recipe)]
