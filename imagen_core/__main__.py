@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -116,9 +117,17 @@ def _draw_sweep(imagen: Imagen, sweep: Sweep, path: Path, quiet: bool) -> None:
 
     pictures: dict[int, Image] = {}
     with tqdm(total=len(sweep.order()), desc="sweep", unit="cell", file=sys.stderr, disable=quiet) as done:
-        for cells, recipe in sweep.batches(imagen.cascade.chunk or BATCH):
-            drawn = [fitted(picture, cell_size(sweep)) for picture in imagen.generate(recipe)]
-            pictures.update(zip(cells, drawn, strict=True))
+        batches = deque(sweep.batches(imagen.cascade.chunk or BATCH))
+        while batches:
+            cells, recipe = batches.popleft()
+            try:
+                drawn = imagen.generate(recipe)
+            except StageError:
+                if len(cells) == 1:
+                    raise
+                batches.extendleft(((cell,), sweep.cell(cell)) for cell in reversed(cells))  # needs less memory
+                continue
+            pictures |= {c: fitted(picture, cell_size(sweep)) for c, picture in zip(cells, drawn, strict=True)}
             done.update(len(cells))
     write(to_png(sweep, [pictures[index] for index in sorted(pictures)]), path)
     _tell(path)

@@ -74,10 +74,11 @@ class DraftWall:
         return next(self._draft_unet().parameters()).dtype
 
     def _steps(self, drafts: Drafts, stop_if_asked: Callable[[], None]) -> Iterator[DraftStep]:
-        size = BATCH if self._cascade.device.type == "cpu" else MAX_DRAFTS
+        on_processor = self._cascade.device.type == "cpu"
+        size = min(BATCH, -(-drafts.num_drafts // torch.get_num_threads())) if on_processor else MAX_DRAFTS
         try:
             batches = [self._batch(batch, stop_if_asked) for batch in drafts.batches(size)]
-            if self._cascade.device.type == "cpu":
+            if on_processor:
                 yield from self._threads.in_turn(batches)
             else:
                 yield from chain.from_iterable(zip(*batches, strict=True))  # all have as many steps

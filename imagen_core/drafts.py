@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from imagen_core.recipe import Recipe, RecipeError
 from imagen_core.validation import Whole
@@ -55,11 +56,12 @@ class Drafts:
         return replace(self._moved(draft), last_stage=self.recipe.last_stage)
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """The drafts in batches of at most `size`, those of one prompt together."""
+        """The drafts in batches of at most `size`, those of one prompt together and evenly divided."""
         for prompt in range(len(self.prompts)):
             drafts = range(prompt, self.num_drafts, len(self.prompts))
-            for start in range(0, len(drafts), size):
-                part = tuple(drafts[start : start + size])
+            parts = -(-len(drafts) // size)
+            for first, last in pairwise(len(drafts) * part // parts for part in range(parts + 1)):
+                part = tuple(drafts[first:last])
                 yield Batch(part, replace(self._moved(part[0]), num_images=len(part)))
 
     def _moved(self, draft: int) -> Recipe:

@@ -3,8 +3,9 @@
 One for all runs, because OpenMP, with which torch works on a processor, gives threads of their own to each thread that
 calls it, and lets all of them sleep between two pieces of work as soon as they are more than there are cores: beside
 another such team a picture takes a third longer (2 cores, libgomp). What oneDNN prepares for a network belongs to a
-thread, too. Ahead, because a page takes an item, packs it, sends it, and only then asks for the next one; a sampler
-that is a plain generator stands still meanwhile.
+thread, too. A wall of drafts is divided from here among threads of a core each, which have no such team. Ahead,
+because a page takes an item, packs it, sends it, and only then asks for the next one; a sampler that is a plain
+generator stands still meanwhile.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ also DDIM, UniPC and DEIS, which accept no list of their own. Diffusers is impor
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -158,9 +159,12 @@ class Scheduler:
         return following
 
 
+_FILTERS = threading.Lock()  # those of warnings are the whole program's
+
+
 @contextmanager
 def _without_numpy_warning() -> Iterator[None]:
-    with warnings.catch_warnings():
+    with _FILTERS, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "__array_wrap__", DeprecationWarning)
         yield
 

@@ -26,6 +26,7 @@ class Reading:
 
     num_tokens counts the end-of-text token and what lies behind the limit; `kept` and `cut` are the parts of the
     prompt before and behind the limit; `unknown` the words, in order and once each, that its vocabulary cannot spell.
+    All as typed, where reading the prompt changes no more of it than capitals, else as it is read.
     """
 
     num_tokens: int
@@ -82,8 +83,10 @@ class TextEncoder:
 
     def read(self, prompt: str) -> Reading:
         """Tell how many tokens a prompt has, where it is cut, and which words are unknown. Runs no network."""
-        prompt = self.caption(prompt)
-        encoding = self._tokenizer.encode(prompt, add_special_tokens=False)
+        caption = self.caption(prompt)
+        encoding = self._tokenizer.encode(caption, add_special_tokens=False)
+        typed = prompt.strip()
+        prompt = typed if len(typed) == len(caption) and typed.lower() == caption else caption
         room = self.max_tokens - 1
         cut_at = len(prompt) if len(encoding.ids) <= room else encoding.offsets[room][0]
         unknown = [
@@ -111,19 +114,20 @@ class TextEncoder:
 
     def is_cached(self, prompt: str) -> bool:
         """Whether `encode` would return without running T5."""
-        return prompt in self._kept
+        return self.caption(prompt) in self._kept
 
     def encode(self, prompt: str) -> TextEncoding:
         """Encode a prompt; tokens behind the limit are left out. The same prompt is encoded once.
 
         An empty prompt (or one of spaces only) masks everything out: it is the unconditional case.
         """
+        caption = self.caption(prompt)
         with self._lock:
-            if prompt in self._kept:
-                self._kept.move_to_end(prompt)
-                return self._kept[prompt]
-            encoding = self._run([prompt])
-            self._kept[prompt] = encoding
+            if caption in self._kept:
+                self._kept.move_to_end(caption)
+                return self._kept[caption]
+            encoding = self._run([caption])
+            self._kept[caption] = encoding
             if len(self._kept) > KEPT_PROMPTS:
                 self._kept.popitem(last=False)
             return encoding
@@ -139,13 +143,12 @@ class TextEncoder:
 
     def encode_batch(self, prompts: list[str]) -> TextEncoding:
         """Encode many prompts at once, padded to the longest: states (n, l, width), mask (n, l). Keeps nothing."""
-        return self._run(prompts)
+        return self._run([self.caption(prompt) for prompt in prompts])
 
-    def _run(self, prompts: list[str]) -> TextEncoding:
-        prompts = [self.caption(prompt) for prompt in prompts]
+    def _run(self, captions: list[str]) -> TextEncoding:
         ids = [
-            [*self._tokenizer.encode(prompt, add_special_tokens=False).ids[: self.max_tokens - 1], self._end_id]
-            for prompt in prompts
+            [*self._tokenizer.encode(caption, add_special_tokens=False).ids[: self.max_tokens - 1], self._end_id]
+            for caption in captions
         ]
         longest = self.max_tokens if self._padded else max(len(row) for row in ids)
         tokens = torch.tensor([row + [0] * (longest - len(row)) for row in ids])
@@ -154,7 +157,7 @@ class TextEncoder:
         with torch.inference_mode():
             output: Any = self._model(input_ids=tokens.to(device), attention_mask=mask.to(device))
         self.runs += 1
-        empty = torch.tensor([not prompt.strip() for prompt in prompts])
+        empty = torch.tensor([not caption.strip() for caption in captions])
         return TextEncoding(output.last_hidden_state.float(), (mask & ~empty[:, None]).to(device))
 
 

@@ -46,6 +46,21 @@ def test_other_threads_keep_their_cores() -> None:
     assert found == [2, 2]
 
 
+def test_a_thread_that_is_done_early_goes_on_with_the_next() -> None:
+    """Three batches on two threads: the third is worked on while the first still is."""
+    third = threading.Event()
+
+    def slow() -> Iterator[str]:
+        assert third.wait(20)
+        yield "slow"
+
+    def last() -> Iterator[str]:
+        third.set()
+        yield "last"
+
+    assert list(DraftThreads().in_turn([slow(), iter(["quick"]), last()])) == ["slow", "quick", "last"]
+
+
 def test_one_batch_has_all_cores() -> None:
     def batch() -> Iterator[int]:
         yield torch.get_num_threads()

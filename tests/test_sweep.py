@@ -103,14 +103,23 @@ def test_cells_that_are_images_of_one_recipe_are_drawn_together() -> None:
     assert [cells for cells, _ in Sweep(RECIPE, (scales, seeds)).batches(8)] == [(i,) for i in range(8)]
 
 
-def test_batches_hold_every_cell_once_as_it_is() -> None:
-    own = RECIPE.updated({"variation": 0.5, "variation_seed": 3, "base": {"seed": 2**32 - 1}})
-    sweep = Sweep(own, (Axis.of("variation_seed", "3,4,5"), Axis.of("base.seed", "4294967295,0")))
+@pytest.mark.parametrize(
+    ("recipe", "axes", "largest"),
+    [
+        ({"variation": 0.5, "variation_seed": 3}, (("variation_seed", "3..6"), ("seed", "1,2")), 4),
+        ({}, (("seed", "4294967295,0,1"),), 3),
+        ({"base": {"seed": 5}}, (("base.seed", "5,6"), ("seed", "7,8")), 1),  # images move both
+    ],
+)
+def test_batches_hold_every_cell_once_as_it_is(
+    recipe: dict[str, object], axes: tuple[tuple[str, str], ...], largest: int
+) -> None:
+    sweep = Sweep(RECIPE.updated(recipe), tuple(Axis.of(*axis) for axis in axes))
     for size in (1, 2, 8):
-        drawn = {
-            cell: recipe.for_image(place) for cells, recipe in sweep.batches(size) for place, cell in enumerate(cells)
-        }
-        assert drawn == {cell: sweep.cell(cell) for cell in range(6)}
+        batches = list(sweep.batches(size))
+        assert max(recipe.num_images for _, recipe in batches) == min(size, largest)
+        drawn = {cell: recipe.for_image(place) for cells, recipe in batches for place, cell in enumerate(cells)}
+        assert drawn == {cell: sweep.cell(cell) for cell in range(sweep.columns * sweep.rows)}
 
 
 def test_stage_that_does_not_change_is_drawn_once(tiny_imagen: Imagen) -> None:

@@ -157,7 +157,7 @@ def test_text_behind_a_typed_end_of_text_still_counts(bundled: TextEncoder) -> N
 
 @pytest.mark.parametrize("prompt", ["A RED APPLE", "A Red Apple", " a red apple "])
 def test_the_bundled_encoder_reads_capitals_as_small_letters(bundled: TextEncoder, prompt: str) -> None:
-    assert bundled.read(prompt).kept == "a red apple"
+    assert bundled.read(prompt).kept == prompt.strip()  # told as typed
     assert_same(bundled.encode(prompt), bundled.encode("a red apple"))
     assert len(bundled.spans(prompt)) == bundled.encode(prompt).mask.shape[1]
 

@@ -59,11 +59,13 @@ class SweepView {
     return cell;
   }
 
-  async cell_step(message) {
-    const cell = this.cells[message.cell];
-    cell.root.querySelector(".cell-state").textContent = `${message.size} px, ${message.step} of ${message.num_steps}`;
-    cell.newest = message.number;
-    this.show(cell, message, await decoded(message.x_0));
+  cell_steps(message) {
+    message.cells.forEach(async (index, place) => {
+      const cell = this.cells[index];
+      cell.root.querySelector(".cell-state").textContent = `${message.size} px, ${message.step} of ${message.num_steps}`;
+      cell.newest = message.number;
+      this.show(cell, message, await decoded(message.x_0[place]));
+    });
   }
 
   async cell_done(message) {

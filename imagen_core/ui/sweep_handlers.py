@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from imagen_core.ui.model import Models
 from imagen_core.ui.opening import sweep_in_address
 from imagen_core.ui.sweep_messages import SweepMessages
 from imagen_core.ui.visits import Visits
-from imagen_core.zero_gpu import lent
+from imagen_core.zero_gpu import is_lent, lent
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -79,18 +80,22 @@ class SweepHandlers:
                     yield messages.message("note", text="Loading the model: only the first sweep waits for it.")
                 imagen = model.get()  # here, because a process forked for the drawing has what is loaded by then
                 pictures: dict[int, Image] = {}
-                for cells, recipe in sweep.batches(imagen.cascade.chunk or BATCH):
+                size = 1 if is_lent() else imagen.cascade.chunk or BATCH  # what is lent is counted in seconds
+                batches = deque(sweep.batches(size))
+                while batches:
+                    cells, recipe = batches.popleft()
                     for step in self._drawn(Order(recipe, Messages()), visit.attach):
-                        if step["kind"] in ("failed", "stopped"):
+                        if step["kind"] == "failed" and len(cells) > 1:  # one by one they need less memory
+                            batches.extendleft(((cell,), sweep.cell(cell)) for cell in reversed(cells))
+                        elif step["kind"] in ("failed", "stopped"):
                             yield messages.message(step["kind"], text=step.get("text"))
                             return
-                        if step["kind"] == "step":
-                            yield from messages.steps(cells, step)
-                        if step["kind"] == "finished":
-                            for cell, file in zip(cells, step["files"], strict=True):
-                                picture = _picture(file)
-                                yield messages.cell_done(cell, picture)
-                                pictures[cell] = _small(picture, sweep)
+                        elif step["kind"] == "step" and (message := messages.step(cells, step)) is not None:
+                            yield message
+                        elif step["kind"] == "finished":
+                            drawn = [_picture(file) for file in step["files"]]
+                            yield from messages.cells_done(cells, drawn)
+                            pictures |= {c: _small(picture, sweep) for c, picture in zip(cells, drawn, strict=True)}
                 yield from _sheet(sweep, pictures, messages)
                 yield messages.finished()
             except Exception as error:

@@ -23,7 +23,7 @@ class SweepMessages:
     def __init__(self) -> None:
         self._messages = Messages()
         self._sent_at = 0.0
-        self._began = self._cell_began = time.monotonic()
+        self._began = self._cells_began = time.monotonic()
 
     def message(self, kind: str, **values: object) -> Message:
         """One message of this run."""
@@ -35,19 +35,19 @@ class SweepMessages:
         links = [sweep.cell(index).to_link() for index in range(sweep.columns * sweep.rows)]
         return self.message("begun", axes=axes, links=links, link=sweep.to_link(), page=address)
 
-    def steps(self, cells: Sequence[int], step: Message) -> Iterator[Message]:
+    def step(self, cells: Sequence[int], step: Message) -> Message | None:
         """Previews of cells drawn together, from the "step" of their run, at least 80 ms after those before."""
         if time.monotonic() - self._sent_at < INTERVAL:
-            return
+            return None
         self._sent_at = time.monotonic()
         values = {"size": SIZES[step["stage"]], "step": step["step"], "num_steps": step["num_steps"]}
-        for cell, x_0 in zip(cells, step["x_0"], strict=True):
-            yield self.message("cell_step", cell=cell, x_0=x_0, **values)
+        return self.message("cell_steps", cells=list(cells), x_0=step["x_0"], **values)
 
-    def cell_done(self, cell: int, picture: Image) -> Message:
-        """A cell is finished."""
-        seconds, self._cell_began = time.monotonic() - self._cell_began, time.monotonic()
-        return self.message("cell_done", cell=cell, x_0=_shown(picture), seconds=seconds)
+    def cells_done(self, cells: Sequence[int], pictures: Sequence[Image]) -> Iterator[Message]:
+        """Cells drawn together are finished; each took its share of their time."""
+        seconds, self._cells_began = time.monotonic() - self._cells_began, time.monotonic()
+        for cell, picture in zip(cells, pictures, strict=True):
+            yield self.message("cell_done", cell=cell, x_0=_shown(picture), seconds=seconds / len(cells))
 
     def finished(self) -> Message:
         """The last."""
