@@ -14,7 +14,7 @@ from imagen_core.fork import HISTORIES, Fork
 from imagen_core.recipe import RULES, STAGES, Recipe, RecipeError
 from tests.any_recipes import any_text, assert_recipe_or_error, json_values
 
-PARENT = Recipe(prompt="a dog", seed=5)
+PARENT = Recipe(prompt="a dog", seed=5).updated({"base": {"guidance_scale": 2.0}})
 PLACE = {"stage": "base", "step": 1}
 FORM = "must be a stage, a number of steps and what is done with the history, base.7.restored, not"
 

@@ -22,7 +22,11 @@ from tests.test_ui_handlers import Page, visitor
 from tests.ui_page import in_a_loop
 
 RECIPE = Recipe(prompt="a red apple", seed=7, num_images=2).updated(
-    {"base": {"num_steps": 4, "guidance_scale": 9.0}, "sr256": {"num_steps": 2}, "sr1024": {"num_steps": 1}}
+    {
+        "base": {"num_steps": 4, "guidance_scale": 9.0, "thresholding": "dynamic"},
+        "sr256": {"num_steps": 2},
+        "sr1024": {"num_steps": 1},
+    }
 )
 ASKED = {"link": RECIPE.to_link(), "stage": "base", "image": 1, "steps": [2, 4], "run": "abc"}
 

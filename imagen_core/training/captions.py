@@ -20,7 +20,8 @@ def caption(scene: Scene, rng: random.Random) -> str:
     """Say what the scene shows. Background and relation are left out now and then, synonyms take a noun's place.
 
     A plain white background is what a caption without a background mostly means, and the first of STYLES what one
-    without a style means. Now and then it is written as people type: words with commas, a capital, a full stop.
+    without a style means. Now and then it is written as people type: words with commas, a full stop.
+    There are no capitals: the text encoder reads every prompt in lower case.
     """
     text = _loose(scene, rng) if rng.random() < LOOSE_SHARE else _sentence(scene, rng)
     return f"{text}." if rng.random() < STOP_SHARE else text

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from imagen_core.checkpoints import CheckpointError, bundled_folder
 from imagen_core.imagen import Imagen
-from imagen_core.recipe import SCHEDULERS, STAGES, RecipeError
+from imagen_core.recipe import SCHEDULERS, STAGES, THRESHOLDINGS, RecipeError
 from imagen_core.shards import load_shards, read_manifest
 from imagen_core.training.accuracy import ceiling, judge
 from imagen_core.training.detector import Detector
@@ -83,7 +83,7 @@ def evaluate(imagen: Imagen, detector: Detector, arguments: argparse.Namespace) 
 
 def base_changes(arguments: argparse.Namespace) -> dict[str, object]:
     """What the command line changes in the base stage's default recipe."""
-    names = ("guidance_scale", "num_steps", "scheduler")
+    names = ("guidance_scale", "thresholding", "num_steps", "scheduler")
     return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
 
 
@@ -130,6 +130,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of prompts and pictures (default 0)")
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS), help="default: all")
     parser.add_argument("--guidance-scale", type=float, help="of the base stage (default: the default recipe's)")
+    parser.add_argument("--thresholding", choices=THRESHOLDINGS, help="of the base stage")
     parser.add_argument("--num-steps", type=int, help="of the base stage")
     parser.add_argument(
         "--scheduler", choices=SCHEDULERS, help="of the base stage; with --sweep steps the only one tried"

@@ -13,8 +13,9 @@ from playwright.sync_api import Page, expect
 from imagen_core.events import Preview
 from imagen_core.imagen import Imagen
 from imagen_core.images import to_pil
+from imagen_core.recipe import Recipe
 from tests.browser.conftest import OpenPage
-from tests.browser.running import begin
+from tests.browser.running import begin, state
 from tests.browser.test_access import violations
 from tests.browser.test_timeline import WAIT, drawn, every_step, lane
 from tests.ui_page import GRADIO_WARNING, Recorded
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
 __all__ = ["every_step"]  # a fixture
 
 PANEL = ".threshold-panel"
+DYNAMIC = Recipe(prompt="an apple").updated({"base": {"thresholding": "dynamic", "num_steps": 2}})
 
 
 def shown(page: Page, stage: str, step: int) -> None:
@@ -62,12 +64,14 @@ def test_folded_up_it_asks_for_nothing(open_page: OpenPage) -> None:
 
 
 def test_three_pictures_of_the_cursor_s_step_one_of_them_the_run_s_own(open_page: OpenPage, imagen: Recorded) -> None:
-    page = open_page()
+    page = open_page(DYNAMIC.to_link())
+    state(page, "finished")
     track = drawn(page)
     track.press("Home")
     page.click(f"{PANEL} summary")
     shown(page, "base", 1)
     recipe = imagen.recipes[-1]
+    assert recipe.base.thresholding == "dynamic"
     fresh = Imagen(imagen.cascade, imagen.recipe())
     imagen.cascade.forget()
     first = next(event for event in fresh.stream(recipe) if isinstance(event, Preview))
