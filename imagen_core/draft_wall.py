@@ -7,7 +7,7 @@ enlarged; what was chosen is drawn again by the cascade, alone, and is the pictu
 Measured with the bundled base on one core of an AMD EPYC with AVX-512 BF16, a guided step of one image: float32 63 ms
 alone, 48 ms in batches of 4, 44 of 8, 46 of 16, which is four fifths of what the core's arithmetic units can do;
 bfloat16 40 ms alone, 25 in batches of 8. In float32 a batch of 8 moves one 8-bit value in 19,000, by one; bfloat16 ends
-44 to 52 dB from float32 after 12 steps (32 pictures): to the eye the same picture.
+41 to 46 dB from float32 after 12 steps (24 pictures): to the eye the same picture.
 """
 
 from __future__ import annotations

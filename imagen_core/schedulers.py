@@ -32,6 +32,8 @@ class _Diffusers:
     stochastic: bool = False
 
 
+_LOCK = threading.Lock()  # for what is the whole program's: diffusers' imports, the filters of warnings
+
 _SCHEDULERS: Mapping[str, _Diffusers] = MappingProxyType(
     {
         "ddpm": _Diffusers("DDPMScheduler", {"clip_sample": False}, stochastic=True),
@@ -64,14 +66,16 @@ class Scheduler:
     def __init__(
         self, name: str, timesteps: list[int], noise_schedule: NoiseSchedule, learned_variance: bool = False
     ) -> None:
-        import diffusers
-
         entry = _SCHEDULERS[name]
         self._learned = learned_variance and name == "ddpm"
         variance = {"variance_type": "learned_range"} if self._learned else {}
         num_steps = len(timesteps)
         alphas_cumprod = noise_schedule.alphas_cumprod[timesteps[::-1]]  # (n,), descending
-        scheduler = getattr(diffusers, entry.name)(
+        with _LOCK:  # diffusers and its classes are imported when first asked for; two threads at once get a part
+            import diffusers
+
+            scheduler_class = getattr(diffusers, entry.name)
+        scheduler = scheduler_class(
             num_train_timesteps=num_steps,
             trained_betas=[0.5] * num_steps,
             prediction_type="sample",
@@ -159,12 +163,9 @@ class Scheduler:
         return following
 
 
-_FILTERS = threading.Lock()  # those of warnings are the whole program's
-
-
 @contextmanager
 def _without_numpy_warning() -> Iterator[None]:
-    with _FILTERS, warnings.catch_warnings():
+    with _LOCK, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "__array_wrap__", DeprecationWarning)
         yield
 

@@ -197,7 +197,7 @@ def test_texts_are_read_as_diffusers_reads_them(cascade: Cascade, pipelines: dic
         assert ours.states.shape == (1, 77, T5_WIDTH)
         assert torch.allclose(ours.states, theirs, atol=1e-6)
     reading = cascade.text_encoder.read("  A Red Apple ")
-    assert (reading.kept, reading.max_tokens) == ("a red apple", 77)
+    assert (reading.kept, reading.max_tokens) == ("A Red Apple", 77)  # told as typed
 
 
 def half_pixel(picture: Tensor, aug_level: float, size: int, draw: Callable[[int], Tensor]) -> Tensor:

@@ -16,7 +16,9 @@ from imagen_core.imagen import Imagen
 from imagen_core.recipe import Recipe
 from tests.conftest import make_tiny_imagen
 
-RECIPE = Recipe(prompt="an apple", seed=7).updated({"base": {"num_steps": 4}})
+RECIPE = Recipe(prompt="an apple", seed=7).updated(
+    {"base": {"num_steps": 4, "guidance_scale": 2.0, "thresholding": "dynamic"}}
+)
 
 
 def drawn(steps: list[DraftStep]) -> dict[int, Tensor]:

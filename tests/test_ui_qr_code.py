@@ -6,7 +6,7 @@ import io
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -24,11 +24,13 @@ def read(uri: str) -> str:
     kind, _, svg = uri.partition(",")
     assert kind == "data:image/svg+xml;charset=utf-8"
     data = bytes(resvg_py.svg_to_bytes(svg_string=unquote(svg), width=1000))
-    (found,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(data)).convert("L"))
+    picture = Image.open(io.BytesIO(data)).convert("L")
+    (found,) = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)  # bars are seen in dots at times
     return str(found.text)
 
 
 @settings(max_examples=10, deadline=None)
+@example("", 1_000_000)
 @given(st.text(max_size=100).filter(lambda text: text.isprintable()), st.integers(0, 2**32 - 1))
 def test_a_reader_sees_the_link(prompt: str, seed: int) -> None:
     address = PAGE + Recipe(prompt=prompt, seed=seed).to_link()
