@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -117,15 +116,13 @@ def _draw_sweep(imagen: Imagen, sweep: Sweep, path: Path, quiet: bool) -> None:
 
     pictures: dict[int, Image] = {}
     with tqdm(total=len(sweep.order()), desc="sweep", unit="cell", file=sys.stderr, disable=quiet) as done:
-        batches = deque(sweep.batches(imagen.cascade.chunk or BATCH))
-        while batches:
-            cells, recipe = batches.popleft()
+        batches = sweep.batches(imagen.cascade.chunk or BATCH)
+        for cells, recipe in batches:
             try:
                 drawn = imagen.generate(recipe)
             except StageError:
-                if len(cells) == 1:
+                if not batches.divided(cells):
                     raise
-                batches.extendleft(((cell,), sweep.cell(cell)) for cell in reversed(cells))  # needs less memory
                 continue
             pictures |= {c: fitted(picture, cell_size(sweep)) for c, picture in zip(cells, drawn, strict=True)}
             done.update(len(cells))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote_plus
 
@@ -71,18 +72,19 @@ class Sweep:
             cells.sort(key=lambda index: (index % self.columns, index // self.columns))
         return cells
 
-    def batches(self, size: int) -> Iterator[tuple[tuple[int, ...], Recipe]]:
+    def batches(self, size: int) -> Batches:
         """The cells in their order, as recipes to draw: those that are the images of one, at most `size`, together.
 
         An accelerator draws them at once; on a processor, where images go one by one, 1 is as quick.
         """
-        cells: list[int] = []
+        batches: list[list[int]] = []
         for cell in self.order():
-            if cells and (len(cells) == size or self._image(cells[0], len(cells)) != self.cell(cell)):
-                yield tuple(cells), replace(self.cell(cells[0]), num_images=len(cells))
-                cells = []
-            cells.append(cell)
-        yield tuple(cells), replace(self.cell(cells[0]), num_images=len(cells))
+            last = batches[-1] if batches else []
+            if 0 < len(last) < size and self._image(last[0], len(last)) == self.cell(cell):
+                last.append(cell)
+            else:
+                batches.append([cell])
+        return Batches(self, batches)
 
     def _image(self, cell: int, image: int) -> Recipe:
         """The image of this number, from 0, where a cell's recipe draws several."""
@@ -106,6 +108,29 @@ class Sweep:
         found = [texts.pop(name) for name in _AXES if name in texts]
         axes = tuple(_axis(text) for text in found)
         return cls(Recipe.from_link(texts), axes)
+
+
+class Batches:
+    """Cells that are drawn together, with the recipe of which they are the images; each once, in their order."""
+
+    def __init__(self, sweep: Sweep, batches: Sequence[Sequence[int]]) -> None:
+        self._sweep = sweep
+        self._waiting = deque(map(tuple, batches))
+
+    def __iter__(self) -> Batches:
+        return self
+
+    def __next__(self) -> tuple[tuple[int, ...], Recipe]:
+        if not self._waiting:
+            raise StopIteration
+        cells = self._waiting.popleft()
+        return cells, replace(self._sweep.cell(cells[0]), num_images=len(cells))
+
+    def divided(self, cells: Sequence[int]) -> bool:
+        """Give cells that failed together once more, one by one, for less memory; False where there is but one."""
+        if len(cells) > 1:
+            self._waiting.extendleft((cell,) for cell in reversed(cells))
+        return len(cells) > 1
 
 
 def is_sweep(names: Sequence[str]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,18 +80,16 @@ class SweepHandlers:
                 imagen = model.get()  # here, because a process forked for the drawing has what is loaded by then
                 pictures: dict[int, Image] = {}
                 size = 1 if is_lent() else imagen.cascade.chunk or BATCH  # what is lent is counted in seconds
-                batches = deque(sweep.batches(size))
-                while batches:
-                    cells, recipe = batches.popleft()
+                for cells, recipe in (batches := sweep.batches(size)):
                     for step in self._drawn(Order(recipe, Messages()), visit.attach):
-                        if step["kind"] == "failed" and len(cells) > 1:  # one by one they need less memory
-                            batches.extendleft(((cell,), sweep.cell(cell)) for cell in reversed(cells))
-                        elif step["kind"] in ("failed", "stopped"):
+                        if step["kind"] == "failed" and batches.divided(cells):
+                            break
+                        if step["kind"] in ("failed", "stopped"):
                             yield messages.message(step["kind"], text=step.get("text"))
                             return
-                        elif step["kind"] == "step" and (message := messages.step(cells, step)) is not None:
+                        if step["kind"] == "step" and (message := messages.step(cells, step)) is not None:
                             yield message
-                        elif step["kind"] == "finished":
+                        if step["kind"] == "finished":
                             drawn = [_picture(file) for file in step["files"]]
                             yield from messages.cells_done(cells, drawn)
                             pictures |= {c: _small(picture, sweep) for c, picture in zip(cells, drawn, strict=True)}

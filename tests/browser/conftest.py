@@ -25,13 +25,15 @@ OpenPage = Callable[..., Page]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What drives a browser is tried once more when it fails: page, model and browser share two cores, and clocks slip.
+    """A test that waited in vain for the browser is tried once more, and told as "R" with its first failure.
 
-    Such a test is told as "R" and with its first failure.
+    Page, model and browser share two cores here. What was there and was wrong fails at once: pixels, errors in the
+    console, requests to others.
     """
+    late = ["TimeoutError", "waited in vain", "Locator expected"]
     for item in items:
         if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=late))
 
 
 @pytest.fixture(scope="session")
