@@ -60,7 +60,7 @@ def train(stage: str, arguments: argparse.Namespace, minutes: float | None) -> N
         if done == total or not path.exists():
             print(f"{done} of {total} sprites", flush=True)
     state = folder / "training" / f"{stage}.safetensors"
-    trainer = Trainer(config, state, torch.device(arguments.device))
+    trainer = Trainer(config, state, torch.device(arguments.device), getattr(torch, arguments.precision))
     if arguments.initial is not None and not state.exists():
         tensors, header = load_shards(arguments.initial, stage, read_manifest(arguments.initial))
         tensors.pop("alphas_cumprod")
@@ -160,6 +160,12 @@ def main() -> int:
     parser.add_argument("--shards", type=int, default=4, help="shards of training pictures (default 4)")
     parser.add_argument("--threads", type=int, default=0, help="processor threads (default: torch's choice)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="as torch writes it")
+    parser.add_argument(
+        "--precision",
+        choices=["bfloat16", "float32"],
+        default="bfloat16",
+        help="of the products; float32 is the quicker one on some processors",
+    )
     parser.add_argument("--output", type=Path, default=bundled_folder(), help="model folder to export to")
     parser.add_argument("--initial", type=Path, help="model folder whose weights to go on from, where no state is kept")
     arguments = parser.parse_args()

@@ -45,13 +45,20 @@ def learning_rate_share(progress: Progress, update_in_run: int, warm_up: int) ->
 class Trainer:
     """One stage in training: network, optimiser, progress, and the file that keeps them."""
 
-    def __init__(self, config: StageConfig, state: Path, device: torch.device | None = None) -> None:
-        """Begin anew, or with what the file `state` keeps.
+    def __init__(
+        self,
+        config: StageConfig,
+        state: Path,
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.bfloat16,
+    ) -> None:
+        """Begin anew, or with what the file `state` keeps; `dtype` is that of the network's products.
 
         Raises:
             ValueError: the file is damaged, or of another network.
         """
         self.config = config
+        self.dtype = dtype
         self.schedule = cosine_schedule()
         torch.manual_seed(0)
         self.unet = UNet(config.unet)
@@ -126,7 +133,7 @@ class Trainer:
         while progress.elapsed < progress.budget:
             started = time.monotonic()
             batch = corpus.batch(self.config.batch, generator).to(self.device)
-            value = loss(self.unet, batch, self.config, self.schedule)
+            value = loss(self.unet, batch, self.config, self.schedule, self.dtype)
             number = float(value.detach())
             if not math.isfinite(number):
                 raise FloatingPointError(f"{self.config.stage}: the loss is {number} at update {progress.update}.")

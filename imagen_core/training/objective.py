@@ -62,8 +62,17 @@ def timesteps(n: int, noisy: float) -> Tensor:
     return (evenly**noisy * NUM_TIMESTEPS).long().clamp(max=NUM_TIMESTEPS - 1)
 
 
-def loss(unet: UNet, batch: Batch, config: StageConfig, noise_schedule: NoiseSchedule) -> Tensor:
-    """Mean weighted squared error of one batch; draws timesteps, noise, aug_level and text drop from torch's state."""
+def loss(
+    unet: UNet,
+    batch: Batch,
+    config: StageConfig,
+    noise_schedule: NoiseSchedule,
+    dtype: torch.dtype = torch.bfloat16,
+) -> Tensor:
+    """Mean weighted squared error of one batch; draws timesteps, noise, aug_level and text drop from torch's state.
+
+    dtype: of the network's products; its weights and the loss are float32 in any case.
+    """
     x_0 = batch.pictures
     n = x_0.shape[0]
     t = timesteps(n, config.noisy)
@@ -80,7 +89,7 @@ def loss(unet: UNet, batch: Batch, config: StageConfig, noise_schedule: NoiseSch
         low_res = upsample(augment(small, aug_level, torch.randn(small.shape).to(x_0)), x_0.shape[2])
         open_part = spread(aug_level, config.unet.residual)
     target = x_0 if config.prediction == "x_0" else alpha * epsilon - sigma * x_0
-    with torch.autocast(x_0.device.type, dtype=torch.bfloat16):
+    with torch.autocast(x_0.device.type, dtype=dtype, enabled=dtype != torch.float32):
         predicted = unet(x_t, t.float().to(x_0.device), UNetConditioning(batch.states, mask, low_res, aug_level))
     error = (predicted.float() - target).square().mean(dim=(1, 2, 3))
     log_snr = noise_schedule.log_snrs[t].float().to(x_0.device) + 2 * open_part.log()
