@@ -12,6 +12,7 @@ function watchPage(view) {
   watchQueue("queue", (text) => {
     view.losses.heard();
     if (view.root.dataset.state === "running") view.status.say(text);
+    view.stopButton.answered();
   });
 }
 

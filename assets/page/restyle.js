@@ -61,6 +61,7 @@ class Restyle {
     this.running = running;
     if (running || !this.again) return;
     this.again = false;
-    setTimeout(() => this.send()); // the run's end is told to all first
+    // The run's end is told to all first; if it was drawn to its end after all, `show` must not bring its values back.
+    this.timer = setTimeout(() => this.send());
   }
 }

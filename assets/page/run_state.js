@@ -8,10 +8,12 @@ class RunState {
     this.status = new Status(root.querySelector(".status"));
     window.addEventListener(`imagen:begin-${name}`, () => this.await());
     this.losses = new Losses(() => this.lost());
+    this.stopButton = new StopButton(`#stop-${name}`, this.losses, (text) => this.status.say(text, true));
     window.addEventListener(`imagen:lost-${name}`, () => this.losses.told());
     watchQueue(`${name}-queue`, (text) => {
       this.losses.heard();
       if (this.running) this.status.say(text);
+      this.stopButton.answered();
     });
   }
 
@@ -22,6 +24,7 @@ class RunState {
     if (["begun", "promoting"].includes(message.kind)) {
       this.current = message.run;
       this.begin();
+      this.stopButton.answered();
     } else if (message.run && this.current && message.run !== this.current) return false; // late words of a stopped run
     else if (this.doubtful && message.run) this.begin(); // it was not lost: the server was only silent
     if (message.kind === "refused") this.problem(message.text);
@@ -40,6 +43,7 @@ class RunState {
     this.losses.heard();
     this.status.say("Sent; waiting for its turn.", true);
     this.begin();
+    this.stopButton.begin();
   }
 
   begin() {
@@ -55,8 +59,11 @@ class RunState {
   }
 
   end(state, text, problem = "") {
-    if (!this.running) return;
-    if (state === "stopped") this.losses.stopped();
+    if (!this.running && !(state === "stopped" && this.doubtful)) return;
+    if (state === "stopped") {
+      this.losses.stopped();
+      this.doubtful = false; // the server has answered
+    }
     if (state !== "finished" && !this.doubtful) this.current = "none";
     this.set(state);
     this.status.say(text, true);
@@ -69,6 +76,7 @@ class RunState {
 
   set(state) {
     this.root.dataset.state = state;
+    if (state !== "running") this.stopButton.over();
     document.querySelector(`#stop-${this.name}`)?.setAttribute("aria-disabled", String(state !== "running"));
     document.querySelector(`#draw-${this.name}`)?.setAttribute("aria-disabled", String(state === "running"));
     this.changed();

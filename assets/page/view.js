@@ -35,6 +35,7 @@ class CascadeView {
     this.status.say(WELCOME);
     this.result = new Result(root);
     this.losses = new Losses(() => this.lost());
+    this.stopButton = new StopButton("#stop", this.losses, (text) => this.status.say(text, true));
     for (const input of root.querySelectorAll(".modes input"))
       input.addEventListener("change", () => this.change({ mode: input.value }));
     this.part(".grid-switch").addEventListener("change", (event) => this.change({ grid: event.target.checked }));
@@ -80,6 +81,7 @@ class CascadeView {
     this.problem("");
     this.status.say("Sent; waiting for its turn.", true);
     this.state("running");
+    this.stopButton.begin();
   }
 
   note(message) {
@@ -98,6 +100,7 @@ class CascadeView {
     this.kept.begun(message);
     this.change({ image: 0 });
     this.status.say("Reading the prompt.", true);
+    this.stopButton.answered();
   }
 
   stage(message) {
@@ -162,7 +165,9 @@ class CascadeView {
   }
 
   stopped() {
-    if (this.root.dataset.state !== "running") return;
+    if (this.root.dataset.state !== "running" && !this.doubtful) return;
+    this.doubtful = false;
+    this.problem("");
     this.halt("stopped");
     this.losses.stopped();
     this.current = "none";
@@ -197,6 +202,7 @@ class CascadeView {
     this.fork.set(message.fork || null);
     this.status.say(message.text, true);
     this.problem("");
+    if (message.swept) showTab("Sweep");
   }
 
   refused(message) {
@@ -212,6 +218,7 @@ class CascadeView {
 
   state(state) {
     this.root.dataset.state = state;
+    if (state !== "running") this.stopButton.over();
     this.timeline.runs(state === "running");
     this.runs.busy(state === "running");
     this.restyle.goes(state === "running");

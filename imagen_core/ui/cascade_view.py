@@ -23,6 +23,7 @@ _SCRIPTS = (
     "film.js",
     "status.js",
     "losses.js",
+    "stop_button.js",
     "queue.js",
     "qr_code.js",
     "history_store.js",

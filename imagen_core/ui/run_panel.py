@@ -78,12 +78,12 @@ def buttons(name: str, text: str) -> tuple[gr.Button, gr.Button]:
 
 def run_panel(name: str, draw: gr.Button, stop: gr.Button) -> RunPanel:
     """Place the line in the queue and the view."""
-    scripts = ("status.js", "clipboard.js", "losses.js", "queue.js", "run_state.js", "promoted.js", f"{name}.js")
+    shared = ("status.js", "clipboard.js", "losses.js", "stop_button.js", "queue.js", "run_state.js", "promoted.js")
     queue = gr.HTML(elem_id=f"{name}-queue", elem_classes="queue")
     view = gr.HTML(
         value={"kind": "none"},
         html_template=asset(f"{name}.html"),
-        js_on_load="\n".join(asset(script) for script in scripts),
+        js_on_load="\n".join(asset(script) for script in (*shared, f"{name}.js")),
         apply_default_css=False,
         elem_id=name,
     )
