@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.ui_page import Recorded, recorded, served
 
@@ -22,6 +22,8 @@ ARGUMENTS = (
     "--no-first-run",
 )
 OpenPage = Callable[..., Page]
+PATIENCE = 30_000  # milliseconds; the machine may be busy, and a wait ends as soon as it has what it waits for
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,14 +51,26 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def imagen() -> Recorded:
+def model() -> Recorded:
     return recorded()
 
 
 @pytest.fixture(scope="module")
-def address(imagen: Recorded) -> Iterator[str]:
-    with served(lambda: imagen) as url:
+def server(model: Recorded) -> Iterator[str]:
+    with served(lambda: model) as url:
         yield url
+
+
+@pytest.fixture
+def imagen(model: Recorded) -> Recorded:
+    """The page's model, with nothing kept: what another test or an earlier try has drawn is drawn again."""
+    model.cascade.forget()
+    return model
+
+
+@pytest.fixture
+def address(server: str, imagen: Recorded) -> str:
+    return server
 
 
 @pytest.fixture
@@ -74,7 +88,7 @@ def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
             )
             stack.callback(context.close)
             page = context.new_page()
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(PATIENCE)
             page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: wrong.append(str(error)))
             page.on("dialog", lambda dialog: wrong.append(dialog.message))

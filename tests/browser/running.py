@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import PATIENCE
+
 
 def begin(page: Page, prompt: str, steps: int | None = None, images: int | None = None) -> None:
     page.fill("#field-prompt textarea", prompt)
@@ -16,12 +18,19 @@ def begin(page: Page, prompt: str, steps: int | None = None, images: int | None 
     if steps is not None:
         page.fill("#field-base-num_steps input[type=number]", str(steps))
         page.keyboard.press("Tab")
-    page.click("#generate")
+    press(page, "#generate")
 
 
-def begin_long(page: Page, prompt: str) -> None:
-    """Begin what takes the tiny model some ten seconds: long enough for whatever a test does meanwhile."""
-    begin(page, prompt, steps=250, images=4)
+def press(page: Page, button: str) -> None:
+    """Press what begins a run, and wait until the page has begun it: what it tells from here on is of this run."""
+    page.evaluate(
+        """() => {
+          window.begunForTest = false;
+          window.addEventListener("imagen:begin", () => (window.begunForTest = true), { once: true });
+        }"""
+    )
+    page.click(button)
+    page.wait_for_function("window.begunForTest")
 
 
 def enter(page: Page, field: str, text: str) -> None:
@@ -39,14 +48,21 @@ def enter(page: Page, field: str, text: str) -> None:
 
 
 def state(page: Page, wanted: str) -> None:
-    expect(page.locator("#view .cascade")).to_have_attribute("data-state", wanted, timeout=30_000)
+    """Wait until the run of the view is in this state, and the page has painted it."""
+    expect(page.locator("#view .cascade")).to_have_attribute("data-state", wanted)
+    painted(page)
+
+
+def painted(page: Page) -> None:
+    """Wait until the page shows what it has heard: it paints in the next frame of the screen."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def finished_picture(page: Page) -> bytes:
     return page.request.get(page.locator(".download").get_attribute("href") or "").body()
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = PATIENCE / 1000) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

@@ -7,8 +7,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.holding import held
 from tests.browser.running import begin, state
-from tests.ui_page import GRADIO_WARNING
+from tests.ui_page import GRADIO_WARNING, Recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
 
@@ -92,7 +93,7 @@ def test_focus_is_visible_on_everything_that_takes_it(open_page: OpenPage) -> No
     assert unseen == []
 
 
-def test_nothing_jumps_during_a_run(open_page: OpenPage) -> None:
+def test_nothing_jumps_during_a_run(open_page: OpenPage, imagen: Recorded) -> None:
     page = open_page()
     places = (
         "() => [...document.querySelectorAll('.lane, #generate')].map((e) => Math.round(e.getBoundingClientRect().top))"
@@ -100,8 +101,14 @@ def test_nothing_jumps_during_a_run(open_page: OpenPage) -> None:
     page.fill("#field-prompt textarea", "an apple")
     expect(page.locator("#reading-prompt .reading")).to_contain_text("tokens")
     before = page.evaluate(places)
-    begin(page, "an apple", steps=250)
-    expect(page.locator(".lane[data-stage=base]")).to_have_attribute("data-state", "running")
-    assert page.evaluate(places) == before
+    with held(imagen, "base", 2) as hold:
+        for stage in ("base", "sr256", "sr1024"):
+            hold.to(stage, 2)
+            if stage == "base":
+                begin(page, "an apple", steps=4)
+            lane = page.locator(f".lane[data-stage={stage}]")
+            expect(lane).to_have_attribute("data-state", "running")
+            expect(lane).to_have_attribute("data-step", "2")
+            assert page.evaluate(places) == before
     state(page, "finished")
     assert page.evaluate(places) == before

@@ -9,8 +9,10 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from imagen_core.metadata import read_recipe
+from imagen_core.ui import draft_messages
 from tests.browser.conftest import OpenPage
-from tests.browser.running import enter
+from tests.browser.holding import held
+from tests.browser.running import enter, press
 from tests.browser.test_access import violations
 from tests.ui_page import GRADIO_WARNING, Recorded
 
@@ -31,24 +33,23 @@ def wall(page: Page, wanted: str) -> None:
     expect(page.locator(".drafts")).to_have_attribute("data-state", wanted, timeout=60_000)
 
 
-def test_wall_grows_and_the_promoted_draft_is_its_recipes_picture(open_page: OpenPage, imagen: Recorded) -> None:
+def test_wall_grows_and_the_promoted_draft_is_its_recipes_picture(
+    open_page: OpenPage, imagen: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draft_messages, "INTERVAL", 0.0)
     page = open_page()
     page.click("button[role=tab]:has-text('Drafts')")
     expect(page.locator(".drafts .status")).not_to_be_empty()
-    page.evaluate(
-        """() => {
-          window.steps = new Set();
-          new MutationObserver((records) => records.forEach((r) => window.steps.add(r.target.dataset.painted)))
-            .observe(document.querySelector('.wall'), { subtree: true, attributeFilter: ['data-painted'] });
-        }"""
-    )
-    draw(page, 12, 20, "a {red|<b>blue</b>} apple")
-    wall(page, "finished")
     tiles = page.locator(".draft")
-    expect(tiles).to_have_count(12)
+    with held(imagen, "base", 1) as hold:
+        draw(page, 12, 20, "a {red|<b>blue</b>} apple")
+        expect(tiles).to_have_count(12)
+        for step in (1, 7, 13):
+            hold.to("base", step)
+            expect(tiles.first).to_have_attribute("data-painted", str(step))
+    wall(page, "finished")
     for place in range(12):
         expect(tiles.nth(place)).to_have_attribute("data-painted", "20")
-    assert len(page.evaluate("[...steps]")) >= 3
     expect(tiles.nth(1).locator(".draft-label")).to_contain_text("a <b>blue</b> apple")  # text, never markup
     tiles.nth(3).locator("button").click()
     expect(page.locator(".chosen")).to_have_text("1 of 12 chosen")
@@ -65,7 +66,7 @@ def test_wall_grows_and_the_promoted_draft_is_its_recipes_picture(open_page: Ope
     expect(page.locator("#field-prompt textarea")).to_have_value(recipe.prompt, timeout=60_000)
     expect(page.locator("#field-seed input")).to_have_value(str(recipe.seed))
     expect(page.locator("#generate")).to_be_visible()
-    page.click("#generate")
+    press(page, "#generate")
     expect(page.locator("#view .cascade")).to_have_attribute("data-state", "finished", timeout=60_000)
 
 
@@ -89,14 +90,32 @@ def test_keys_star_and_discard(open_page: OpenPage) -> None:
     assert "starred" in (page.locator(".draft:visible button").get_attribute("aria-label") or "")
 
 
-def test_stop_ends_the_wall(open_page: OpenPage) -> None:
+def test_stop_ends_the_wall(open_page: OpenPage, imagen: Recorded) -> None:
     page = open_page()
-    draw(page, 16, 250)
-    expect(page.locator(".draft[data-painted]").first).to_be_visible(timeout=60_000)
-    page.click("#stop-drafts")
-    wall(page, "stopped")
+    with held(imagen, "base", 1):
+        draw(page, 16, 5)
+        expect(page.locator(".draft[data-painted]").first).to_be_visible(timeout=60_000)
+        page.click("#stop-drafts")
+        wall(page, "stopped")
     draw(page, 2, 1)
     wall(page, "finished")
+
+
+def test_stop_at_once_ends_a_wall_that_the_server_has_not_heard_of(open_page: OpenPage, imagen: Recorded) -> None:
+    page = open_page()
+    page.fill("#field-prompt textarea", "an apple")
+    page.click("button[role=tab]:has-text('Drafts')")
+    expect(page.locator("#draw-drafts")).to_be_visible()
+    with held(imagen, "base", 1):
+        page.evaluate(
+            """() => {
+              const stop = () => document.querySelector("#stop-drafts").click();
+              window.addEventListener("imagen:begin-drafts", stop, { once: true });
+              document.querySelector("#draw-drafts").click();
+            }"""
+        )
+        wall(page, "stopped")
+        expect(page.locator(".draft")).not_to_have_count(0)  # it was stopped when it began, and not before
 
 
 def test_broken_value_is_told(open_page: OpenPage) -> None:
@@ -115,8 +134,8 @@ def test_everybody_can_use_it(open_page: OpenPage, width: int, dark: bool) -> No
     wall(page, "finished")
     page.locator(".draft button").first.click()
     page.click(".promote-256")
-    wall(page, "finished")
     expect(page.locator(".promoted")).to_have_attribute("data-state", "done", timeout=60_000)
+    wall(page, "finished")
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     small = page.evaluate(

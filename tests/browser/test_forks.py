@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from imagen_core.recipe import Recipe
 from imagen_core.ui import messages
 from tests.browser.conftest import OpenPage
-from tests.browser.running import until
+from tests.browser.running import painted, press, until
 from tests.browser.test_access import violations
 from tests.browser.test_timeline import PICTURE, lane
 from tests.ui_page import GRADIO_WARNING, Recorded
@@ -23,14 +21,14 @@ LARGER = PARENT.updated({"base": {"num_steps": 3}, "sr256": {"num_steps": 2}, "l
 
 
 @pytest.fixture(autouse=True)
-def every_step(monkeypatch: pytest.MonkeyPatch, imagen: Recorded) -> None:
+def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny model is so quick that hardly a step between the first and the last would be shown."""
     monkeypatch.setattr(messages, "INTERVAL", 0.0)
-    imagen.cascade.forget()  # what an earlier test has drawn
 
 
 def ended(page: Page, how: str = "finished") -> None:
     expect(page.locator("#view .cascade")).to_have_attribute("data-state", how, timeout=WAIT)
+    painted(page)
 
 
 def opened(page: Page) -> Page:
@@ -54,8 +52,7 @@ def place(page: Page, step: int) -> None:
 
 def forked(page: Page, prompt: str) -> None:
     page.fill("#field-prompt textarea", prompt)
-    page.click("#generate")
-    expect(page.locator("#view .status")).not_to_have_text(re.compile("^(Finished|An earlier)"), timeout=WAIT)
+    press(page, "#generate")
     ended(page)
 
 
@@ -148,7 +145,7 @@ def test_a_change_before_the_place_is_told(open_page: OpenPage) -> None:
     place(page, 3)
     page.fill("#field-base-num_steps input[type=number]", "5")
     page.press("#field-base-num_steps input[type=number]", "Tab")
-    page.click("#generate")
+    press(page, "#generate")
     ended(page, "failed")
     sentence = "base.num_steps must be 3 as in the fork's parent, not 5, for the fork begins in sr256."
     expect(page.locator("#view .problem")).to_have_text(sentence)

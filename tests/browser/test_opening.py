@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from imagen_core.metadata import save_png
 from imagen_core.recipe import Recipe
 from tests.browser.conftest import OpenPage
-from tests.browser.running import finished_picture, state
+from tests.browser.running import finished_picture, press, state
 from tests.ui_page import GRADIO_WARNING
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
@@ -34,7 +34,7 @@ def test_dropped_picture_opens_its_recipe(open_page: OpenPage, tmp_path: Path) -
     )
     expect(page.locator("#view .status")).to_contain_text("Opened the picture's recipe")
     expect(page.locator("#field-prompt textarea")).to_have_value("ein Apfel 🍎")
-    page.click("#generate")
+    press(page, "#generate")
     state(page, "finished")
     data = io.BytesIO(finished_picture(page))
     assert Image.open(data).text["imagen_recipe"] == recipe.to_json()  # type: ignore[attr-defined]

@@ -8,8 +8,11 @@ from playwright.sync_api import Page, expect
 from imagen_core.recipe import STAGES, Recipe
 from imagen_core.ui import messages
 from tests.browser.conftest import OpenPage
+from tests.browser.holding import held
+from tests.browser.running import until
 from tests.browser.test_access import violations
 from tests.browser.test_forks import WAIT, opened
+from tests.browser.test_timeline import lane
 from tests.ui_page import GRADIO_WARNING, Recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
@@ -23,10 +26,16 @@ def with_style(recipe: Recipe, prompt: str, aug_level: float) -> Recipe:
     return recipe.updated({name: {"prompt": prompt, "aug_level": aug_level} for name in STAGES[1:]})
 
 
-def at(page: Page, level: str) -> None:
-    """Move the dial, as a drag does."""
+def at(page: Page, *levels: str) -> None:
+    """Move the dial over some levels, as a drag does, without a rest between them."""
     page.locator("#view .restyle-level input").evaluate(
-        "(dial, level) => { dial.value = level; dial.dispatchEvent(new Event('input', { bubbles: true })); }", level
+        """(dial, levels) => {
+          for (const level of levels) {
+            dial.value = level;
+            dial.dispatchEvent(new Event('input', { bubbles: true }));
+          }
+        }""",
+        levels,
     )
 
 
@@ -52,8 +61,7 @@ def test_a_change_draws_the_larger_sizes_again(
     )  # as the first run drew it
     assert page.input_value("#field-prompt textarea") == "an apple"
     count = len(imagen.recipes)
-    for level in ("0.5", "0.6", "0.7"):
-        at(page, level)
+    at(page, "0.5", "0.6", "0.7")
     finished(page, "0.70")
     assert imagen.recipes[-1] == with_style(SMALL, "a glass pear", 0.7)
     assert len(imagen.recipes) == count + 1  # what came in quick succession is one run
@@ -62,18 +70,43 @@ def test_a_change_draws_the_larger_sizes_again(
 
 
 def test_a_run_that_is_overtaken_is_stopped(open_page: OpenPage, imagen: Recorded) -> None:
-    slow = SMALL.updated({"sr256": {"num_steps": 60}})
-    page = opened(open_page(slow.to_link()))
+    page = opened(open_page(SMALL.to_link()))
     page.click("#view .restyle summary")
-    at(page, "0.2")
-    sr256 = page.locator("#view .lane[data-stage=sr256]")
-    expect(sr256).to_have_attribute("data-state", "running", timeout=WAIT)
-    overtaken = imagen.runs[-1]
-    at(page, "0.3")
+    with held(imagen, "sr256", 1):
+        at(page, "0.2")
+        expect(lane(page, "sr256")).to_have_attribute("data-step", "1", timeout=WAIT)
+        overtaken = imagen.runs[-1]
+        assert not overtaken.closed
+        at(page, "0.3")
+        until(lambda: overtaken.closed)
     finished(page, "0.30")
-    assert overtaken.closed
-    assert imagen.recipes[-1] == with_style(slow, "", 0.3)
+    assert imagen.recipes[-1] == with_style(SMALL, "", 0.3)
     expect(page.locator("#view .run")).to_have_count(2)  # the stopped one is in no tree
+
+
+def test_a_run_that_ends_when_it_is_overtaken_gives_way_to_what_was_chosen(
+    open_page: OpenPage, imagen: Recorded
+) -> None:
+    """Stop may come too late for a run that was at its last step: it is kept, and the dial stays where it was put."""
+    page = opened(open_page(SMALL.to_link()))
+    page.click("#view .restyle summary")
+    page.evaluate(
+        """() => window.addEventListener("click", (event) => {
+          if (event.target.id !== "stop") return;
+          event.stopImmediatePropagation();
+          window.stopPressed = true;
+        }, { capture: true })"""
+    )
+    with held(imagen, "sr256", 2):
+        at(page, "0.2")
+        expect(lane(page, "sr256")).to_have_attribute("data-state", "running", timeout=WAIT)
+        expect(lane(page, "sr256")).to_have_attribute("data-step", "2", timeout=WAIT)
+        at(page, "0.3")
+        page.wait_for_function("window.stopPressed")
+    finished(page, "0.30")
+    assert [recipe.sr256.aug_level for recipe in imagen.recipes[-2:]] == [0.2, 0.3]
+    expect(page.locator("#view .run")).to_have_count(3)
+    expect(page.locator("#view .restyle output")).to_have_text("0.30")
 
 
 def test_there_is_nothing_to_restyle_at_64_pixels(open_page: OpenPage) -> None:

@@ -11,10 +11,13 @@ from playwright.sync_api import expect
 from imagen_core.metadata import read_recipe
 from imagen_core.recipe import STAGES, Recipe
 from tests.browser.conftest import OpenPage
-from tests.browser.running import begin, enter, finished_picture, state
+from tests.browser.holding import held
+from tests.browser.running import begin, enter, finished_picture, press, state
+from tests.browser.test_timeline import every_step
 from tests.ui_page import GRADIO_WARNING, Recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
+__all__ = ["every_step"]  # a fixture
 
 COUNT_FRAMES = """() => {
   window.seen = {};
@@ -28,14 +31,20 @@ COUNT_FRAMES = """() => {
 }"""
 
 
-def test_every_stage_streams_distinct_frames_and_ends_with_the_picture(open_page: OpenPage) -> None:
+def test_every_stage_streams_distinct_frames_and_ends_with_the_picture(open_page: OpenPage, imagen: Recorded) -> None:
     steps = {"base": {"num_steps": 60}, "sr256": {"num_steps": 16}, "sr1024": {"num_steps": 4}}
+    shown = [*(("base", step) for step in (1, 20, 40, 60)), ("sr256", 1), ("sr256", 16), ("sr1024", 1), ("sr1024", 4)]
     page = open_page(Recipe(prompt="a red apple").updated(steps).to_link())
     state(page, "finished")  # a link is drawn at once
     page.evaluate(COUNT_FRAMES)
     page.uncheck("#lock input")
-    page.click("#generate")
-    state(page, "running")
+    with held(imagen, "base", 1) as hold:
+        press(page, "#generate")
+        for stage, step in shown:
+            hold.to(stage, step)
+            lane = page.locator(f".lane[data-stage={stage}]")
+            expect(lane).to_have_attribute("data-state", "running")
+            expect(lane.locator(".picture.now canvas").first).to_have_attribute("data-painted", f"x_0 {step}")
     state(page, "finished")
     seen = page.evaluate("Object.fromEntries(Object.entries(seen).map(([stage, pictures]) => [stage, pictures.size]))")
     assert seen["base"] >= 4
@@ -51,12 +60,13 @@ def test_every_stage_streams_distinct_frames_and_ends_with_the_picture(open_page
     assert read_recipe(data).base.num_steps == 60
 
 
-def test_two_visitors_wait_for_each_other_and_do_not_mix(open_page: OpenPage) -> None:
+def test_two_visitors_wait_for_each_other_and_do_not_mix(open_page: OpenPage, imagen: Recorded) -> None:
     first, second = open_page(), open_page()
-    begin(first, "a first apple", steps=200)
-    expect(first.locator(".lane[data-stage=base]")).to_have_attribute("data-state", "running")
-    begin(second, "a second apple", steps=5)
-    expect(second.locator("#view .status")).to_contain_text("place 1 of 1")
+    with held(imagen, "base", 1):
+        begin(first, "a first apple", steps=5)
+        expect(first.locator(".lane[data-stage=base]")).to_have_attribute("data-state", "running")
+        begin(second, "a second apple", steps=5)
+        expect(second.locator("#view .status")).to_contain_text("place 1 of 1")
     state(first, "finished")
     state(second, "finished")
     assert read_recipe(finished_picture(first)).prompt == "a first apple"
@@ -85,9 +95,9 @@ def test_cached_stages_say_so(open_page: OpenPage) -> None:
     state(page, "finished")
     page.click("text=sr1024: 256 → 1024")
     enter(page, "#field-sr1024-num_steps", "2")
-    page.click("#generate")
-    expect(page.locator(".lane[data-stage=sr1024] .steps")).to_have_text("step 2 of 2", timeout=30_000)
+    press(page, "#generate")
     state(page, "finished")
+    expect(page.locator(".lane[data-stage=sr1024] .steps")).to_have_text("step 2 of 2")
     for stage in ("base", "sr256"):
         expect(page.locator(f".lane[data-stage={stage}] .steps")).to_have_text("kept from an earlier run")
     expect(page.locator("#view .status")).to_contain_text("64 and 256 pixels kept from an earlier run.")

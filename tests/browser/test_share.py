@@ -11,7 +11,7 @@ from imagen_core.check import Check
 from imagen_core.metadata import read_check
 from imagen_core.recipe import Recipe
 from tests.browser.conftest import OpenPage
-from tests.browser.running import begin, finished_picture, state
+from tests.browser.running import begin, finished_picture, press, state
 from tests.ui_page import GRADIO_WARNING
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
@@ -38,8 +38,11 @@ def test_a_link_says_whether_the_picture_is_the_shared_one(open_page: OpenPage) 
     other = open_page(query=query)
     state(other, "finished")
     expect(other.locator(".verdict")).to_have_text("Compared with the picture that was shared: identical.")
+    seed = other.locator("#field-seed input")
+    shared = seed.input_value()
     other.click("#dice")  # another recipe: nothing to compare
-    other.click("#generate")
+    expect(seed).not_to_have_value(shared)
+    press(other, "#generate")
     expect(other.locator(".verdict")).not_to_be_visible()
     state(other, "finished")
     expect(other.locator(".verdict")).not_to_be_visible()

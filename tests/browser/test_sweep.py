@@ -10,9 +10,10 @@ from imagen_core.recipe import Recipe
 from imagen_core.sweep import Sweep
 from imagen_core.sweep_axis import Axis
 from tests.browser.conftest import OpenPage
+from tests.browser.holding import held
 from tests.browser.running import enter
 from tests.browser.test_access import violations
-from tests.ui_page import GRADIO_WARNING
+from tests.ui_page import GRADIO_WARNING, Recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
 
@@ -49,14 +50,14 @@ def test_link_opens_a_sweep_that_is_drawn_chosen_and_promoted(open_page: OpenPag
     expect(page.locator("#field-prompt textarea")).to_have_value(SMALL.prompt)
 
 
-def test_stop_ends_the_sweep(open_page: OpenPage) -> None:
-    long = Sweep(SMALL.updated({"base": {"num_steps": 250}}), (Axis.of("seed", "1..16"),))
-    page = open_page(query=long.to_link())
+def test_stop_ends_the_sweep(open_page: OpenPage, imagen: Recorded) -> None:
+    page = open_page(query=Sweep(SMALL, (Axis.of("seed", "1..16"),)).to_link())
     expect(page.locator(".sweep .status")).to_have_text("Opened a sweep: press Draw.", timeout=LONG)
-    page.click("#draw-sweep")
-    expect(page.locator(".cells td")).to_have_count(16, timeout=LONG)
-    page.click("#stop-sweep")
-    sweep(page, "stopped")
+    with held(imagen, "base", 1):
+        page.click("#draw-sweep")
+        expect(page.locator(".cells td")).to_have_count(16, timeout=LONG)
+        page.click("#stop-sweep")
+        sweep(page, "stopped")
 
 
 def test_a_broken_sweep_is_told(open_page: OpenPage) -> None:
