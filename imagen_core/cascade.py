@@ -115,6 +115,9 @@ class Cascade:
         try:
             for step in self.steps(planned, before, self.denoiser(name, stop_if_asked, attention), self._states):
                 x_0 = step.x_0
+                # Before the last preview, because that one is the picture.
+                if step.index + 1 == num_steps and stage.refused is not None:
+                    check_refused(stage.refused(x_0), name)
                 seconds = time.monotonic() - started
                 yield Preview(name, step.index + 1, num_steps, x_0, step.x_t, step.stats, seconds, step.words)
         except FloatingPointError as error:
@@ -129,8 +132,6 @@ class Cascade:
             raise StageError(
                 name, "there is not enough memory; ask for fewer images or an earlier last stage."
             ) from error
-        if stage.refused is not None:
-            check_refused(stage.refused(x_0), name)
         self._keep(recipe.stage_key(name), x_0)
         yield finished(stage, x_0, time.monotonic() - started, cached=False)
         return x_0

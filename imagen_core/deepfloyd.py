@@ -24,6 +24,7 @@ from imagen_core.deepfloyd_checkpoints import (
     WATERMARKER,
     Component,
     Loading,
+    holds,
     load_stage,
     load_text_encoder,
     needs_checker,
@@ -32,7 +33,7 @@ from imagen_core.deepfloyd_checkpoints import (
 from imagen_core.deepfloyd_files import is_whole, wanted_files
 from imagen_core.deepfloyd_safety import load_checker, load_refusal, load_watermark
 from imagen_core.hub import Hub
-from imagen_core.memory_plan import MemoryPlan, Part, free_bytes, weight_bytes
+from imagen_core.memory_plan import MemoryPlan, Part, free_bytes, num_weights
 from imagen_core.model_names import ModelName
 from imagen_core.models.deepfloyd import memory_format
 from imagen_core.models.precision import has_matrix_units
@@ -40,6 +41,11 @@ from imagen_core.offloading import Turns
 from imagen_core.recipe import SIZES
 from imagen_core.shards import CheckpointError
 from imagen_core.stage import Stage
+
+# The layers of T5 that transformers keeps in float32 where the rest is in float16 or 8 bits, because what they compute
+# leaves the range of float16; and how many numbers they hold in T5-XXL: 24 layers of 10,240 by 4,096.
+_WIDE = ".wo.weight"
+_PUBLISHED_WIDE = 24 * 10_240 * 4_096
 
 
 @dataclass(frozen=True)
@@ -101,8 +107,7 @@ def expected_memory(model: ModelName, device: torch.device, options: Options) ->
         return memory_plan(present, device, options)
     if model.preset is None:
         return None
-    numbers = model.preset.parameters
-    return _plan({name: number * number_format(device).itemsize for name, number in numbers.items()}, device, options)
+    return _plan(model.preset.parameters, _PUBLISHED_WIDE, device, options)
 
 
 def memory_plan(folders: Mapping[str, Path], device: torch.device, options: Options) -> MemoryPlan:
@@ -114,22 +119,21 @@ def memory_plan(folders: Mapping[str, Path], device: torch.device, options: Opti
     dtype = number_format(device)
     networks: list[tuple[str, str, Component]] = [("T5", "base", TEXT_ENCODER)]
     networks += [(stage, stage, UNET) for stage in folders]
-    sizes = {
-        name: weight_bytes(weight_files(folders[stage], network, dtype)[1], dtype) for name, stage, network in networks
-    }
-    return replace(_plan(sizes, device, options), published=False)
+    files = {name: weight_files(folders[stage], network, dtype)[1] for name, stage, network in networks}
+    numbers = {name: num_weights(paths) for name, paths in files.items()}
+    return replace(_plan(numbers, num_weights(files["T5"], _WIDE), device, options), published=False)
 
 
-def _plan(sizes: Mapping[str, int], device: torch.device, options: Options) -> MemoryPlan:
-    """From the bytes of every network in the number format of the device."""
+def _plan(numbers: Mapping[str, int], wide: int, device: torch.device, options: Options) -> MemoryPlan:
+    """From how many numbers every network has; `wide`, how many of T5's are in layers called `_WIDE`."""
     dtype = number_format(device)
-    whole = str(dtype).removeprefix("torch.")
-    parts = [
-        Part(name, nbytes // dtype.itemsize, "8 bits")
-        if options.eight_bit and name == "T5"
-        else Part(name, nbytes, whole)
-        for name, nbytes in sizes.items()
-    ]
+    parts = []
+    for name, number in numbers.items():
+        is_small = name == "T5" and options.eight_bit
+        each = 1 if is_small else dtype.itemsize
+        widened = wide * (4 - each) if name == "T5" and (is_small or dtype == torch.float16) else 0
+        told = "8 bits" if is_small else str(dtype).removeprefix("torch.")
+        parts.append(Part(name, number * each + widened, told, stays=is_small))
     return MemoryPlan(str(device), tuple(parts), free_bytes(device), published=True)
 
 
@@ -180,10 +184,7 @@ def _guarded(stages: Mapping[str, Stage], folders: Mapping[str, Path]) -> dict[s
         kind, _ = weight_files(folders["base"], SAFETY_CHECKER, torch.float32)
         refused = load_refusal(folders["base"], load_checker(folders["base"], kind))
     last = folders.get("sr256", folders["base"])
-    if (last / WATERMARKER.folder).is_dir():
+    if holds(last, WATERMARKER):
         kind, _ = weight_files(last, WATERMARKER, torch.float32)
         marked = load_watermark(last, kind)
-    return {
-        name: replace(stage, refused=refused, marked=None if name == "base" else marked)
-        for name, stage in stages.items()
-    }
+    return {name: replace(stage, refused=refused, marked=marked) for name, stage in stages.items()}

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 from imagen_core.captions import plain_caption
 from imagen_core.model_names import INDEX
-from imagen_core.models.deepfloyd import MAX_TOKENS, DeepFloydUNet, load_unet
+from imagen_core.models.deepfloyd import MAX_TOKENS, DeepFloydUNet, check_complete, load_unet
 from imagen_core.noise_conditioning import augment_then_upsample, upsample_then_noise
 from imagen_core.noise_schedule import checkpoint_schedule
 from imagen_core.sentencepiece_model import read_tokenizer
@@ -57,6 +57,17 @@ SAFETY_CHECKER = Component("safety_checker", "model")
 WATERMARKER = Component("watermarker", "diffusion_pytorch_model")
 
 
+def holds(folder: Path, component: Component) -> bool:
+    """Whether a stage's folder has an optional component, or lists it in its index: then it must be there.
+
+    Raises:
+        CheckpointError: the folder's index cannot be read.
+    """
+    with _told(folder, "model"):
+        listed = _read_json(folder / INDEX).get(component.folder)
+        return (folder / component.folder).is_dir() or listed not in (None, [None, None])
+
+
 def needs_checker(folder: Path) -> bool:
     """Whether a first stage's pictures must be checked: where the folder has a safety checker, or does not say no.
 
@@ -64,8 +75,8 @@ def needs_checker(folder: Path) -> bool:
         CheckpointError: the folder's index cannot be read.
     """
     with _told(folder, "model"):
-        index = _read_json(folder / INDEX)
-        return (folder / SAFETY_CHECKER.folder).is_dir() or index.get("requires_safety_checker", True) is not False
+        required = _read_json(folder / INDEX).get("requires_safety_checker", True) is not False
+        return required or holds(folder, SAFETY_CHECKER)
 
 
 def weight_names(names: Iterable[str], component: Component, half: bool) -> tuple[str | None, tuple[str, ...]]:
@@ -127,9 +138,15 @@ def load_text_encoder(folder: Path, loading: Loading) -> TextEncoder:
         options["quantization_config"] = _eight_bits()
     with _told(folder, "text encoder"):
         tokenizer = _read_tokenizer(folder / "tokenizer")
-        model = T5EncoderModel.from_pretrained(
-            folder / TEXT_ENCODER.folder, local_files_only=True, use_safetensors=True, **options
+        load: Any = T5EncoderModel.from_pretrained
+        model, told = load(
+            folder / TEXT_ENCODER.folder,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
         )
+        check_complete(told)
         return TextEncoder(model, tokenizer, MAX_TOKENS, padded=True, caption=loading.caption)
 
 
@@ -161,6 +178,9 @@ def load_stage(folder: Path, name: str, text_encoder: TextEncoder, loading: Load
         config = _read_json(folder / "scheduler" / "scheduler_config.json")
         if config.get("prediction_type", "epsilon") != "epsilon":
             raise ValueError(f"its scheduler predicts {config['prediction_type']!r}, not epsilon.")
+        variance = config.get("variance_type", "fixed_small")
+        if variance not in ("learned_range", "fixed_small"):
+            raise ValueError(f"its scheduler's variance is {variance!r}, not learned_range or fixed_small.")
         unet = DeepFloydUNet(load_unet(folder / "unet", kind, loading.dtype))
         if unet.enlarges != (name != "base"):
             raise ValueError(f"its U-Net {'enlarges a picture' if unet.enlarges else 'enlarges none'}.")
@@ -176,10 +196,20 @@ def load_stage(folder: Path, name: str, text_encoder: TextEncoder, loading: Load
             prediction="epsilon",
             text_encoder=text_encoder,
             low_res=low_res,
-            threshold_cap=float(config["sample_max_value"]) if config.get("thresholding") else None,
-            learned_variance=config.get("variance_type") == "learned_range",
+            threshold_cap=_threshold_cap(config),
+            learned_variance=variance == "learned_range",
             encodes_empty=True,
         )
+
+
+def _threshold_cap(config: Mapping[str, Any]) -> float | None:
+    """The largest s of a scheduler's configuration: its own, 1 where it only clips to [-1, 1], None for any.
+
+    The values for names that are not there are those of diffusers.
+    """
+    if config.get("thresholding", False):
+        return float(config.get("sample_max_value", 1.0))
+    return 1.0 if config.get("clip_sample", True) else None
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:

@@ -12,15 +12,18 @@ from imagen_core.deepfloyd_checkpoints import (
     TEXT_ENCODER,
     UNET,
     WATERMARKER,
+    holds,
+    needs_checker,
     weight_files,
     weight_names,
 )
 from imagen_core.model_names import INDEX
 from imagen_core.shards import CheckpointError
 
-_NETWORKS = {"base": (UNET, TEXT_ENCODER, SAFETY_CHECKER), "sr256": (UNET, WATERMARKER)}
+_NETWORKS = {"base": (UNET, TEXT_ENCODER), "sr256": (UNET,)}
+_OPTIONAL = {"base": (SAFETY_CHECKER, WATERMARKER), "sr256": (WATERMARKER,)}
 _FILES = {
-    "base": ("scheduler", "tokenizer", "text_encoder", "unet", "safety_checker", "feature_extractor"),
+    "base": ("scheduler", "tokenizer", "text_encoder", "unet", "safety_checker", "feature_extractor", "watermarker"),
     "sr256": ("scheduler", "image_noising_scheduler", "unet", "watermarker"),
 }
 # Of the small files those without which a folder in the cache is not whole; a tokenizer is one of two.
@@ -29,15 +32,16 @@ _NEEDED = {
         "scheduler/scheduler_config.json",
         "text_encoder/config.json",
         "unet/config.json",
-        "safety_checker/config.json",
-        "feature_extractor/preprocessor_config.json",
     ),
     "sr256": (
         "scheduler/scheduler_config.json",
         "image_noising_scheduler/scheduler_config.json",
         "unet/config.json",
-        "watermarker/config.json",
     ),
+}
+_NEEDED_WITH = {
+    SAFETY_CHECKER: ("safety_checker/config.json", "feature_extractor/preprocessor_config.json"),
+    WATERMARKER: ("watermarker/config.json",),
 }
 _TOKENIZERS = ("tokenizer/tokenizer.json", "tokenizer/spiece.model")
 _SMALL = (".json", ".model", ".txt")  # what a folder holds beside weights
@@ -45,22 +49,34 @@ _SMALL = (".json", ".model", ".txt")  # what a folder holds beside weights
 
 def is_whole(folder: Path, stage: str, dtype: torch.dtype) -> bool:
     """Whether a folder in the cache has all that the stage needs: a fetch may have broken off anywhere."""
-    if not all((folder / name).is_file() for name in _NEEDED[stage]):
-        return False
-    if stage == "base" and not any((folder / name).is_file() for name in _TOKENIZERS):
-        return False
     try:
-        for network in _NETWORKS[stage]:
+        optional = [
+            network
+            for network in _OPTIONAL[stage]
+            if (needs_checker(folder) if network is SAFETY_CHECKER else holds(folder, network))
+        ]
+        for network in (*_NETWORKS[stage], *optional):
             weight_files(folder, network, dtype)
     except CheckpointError:
         return False
-    return True
+    needed = [*_NEEDED[stage], *(name for network in optional for name in _NEEDED_WITH[network])]
+    if stage == "base" and not any((folder / name).is_file() for name in _TOKENIZERS):
+        return False
+    return all((folder / name).is_file() for name in needed)
 
 
 def wanted_files(names: Iterable[str], stage: str, dtype: torch.dtype) -> tuple[str, ...]:
-    """Of a repository's files those that a stage needs: one variant of each network, and what is small."""
+    """Of a repository's files those that a stage needs: one variant of each network, and what is small.
+
+    Safety checker and watermark where the repository has them; whether it may lack them its index says when it is
+    loaded.
+
+    Raises:
+        CheckpointError: weights of a network are missing, or a pickle.
+    """
     names, half = sorted(names), torch.finfo(dtype).bits == 16
-    weights = [name for network in _NETWORKS[stage] for name in weight_names(names, network, half)[1]]
+    optional = [network for network in _OPTIONAL[stage] if any(name.startswith(f"{network.folder}/") for name in names)]
+    weights = [name for network in (*_NETWORKS[stage], *optional) for name in weight_names(names, network, half)[1]]
     small = [
         name
         for name in names

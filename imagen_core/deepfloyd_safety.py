@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from imagen_core.images import to_pil, to_tensor
+from imagen_core.models.deepfloyd import check_complete
 from imagen_core.shards import CheckpointError
 
 # From which score on a picture is refused; as in diffusers.
@@ -45,10 +46,9 @@ def load_checker(folder: Path, variant: str | None) -> torch.nn.Module:
             dtype=torch.float32,
             output_loading_info=True,
         )
+        check_complete(told)
     except Exception as error:
         raise CheckpointError(_closed(folder, error)) from error
-    if told["missing_keys"] or told["mismatched_keys"]:
-        raise CheckpointError(_closed(folder, ValueError("weights are missing")))
     network: torch.nn.Module = checker.eval().requires_grad_(False)
     return network
 

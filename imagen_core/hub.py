@@ -6,6 +6,7 @@ Nothing is asked of the network where the cache holds all files; and whatever go
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -111,7 +112,7 @@ def _sentence(repository: str, revision: str | None, error: Exception) -> str:
     from huggingface_hub import errors, get_token
 
     page = f"https://huggingface.co/{repository}"
-    if _number(error) == errno.ENOSPC:
+    if _is_disk_full(error):
         return (
             f"The disk became full while {repository} was fetched: make room; {_AGAIN}, "
             "or name another folder in the environment variable HF_HOME."
@@ -146,13 +147,13 @@ def _no_network(repository: str) -> str:
     )
 
 
-def _number(error: BaseException | None) -> int | None:
-    """The system's number of an error, or of what caused it."""
+def _is_disk_full(error: BaseException | None) -> bool:
+    """Whether the disk became full, which hf_xet tells in words alone."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno is not None:
-            return error.errno
+        if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or os.strerror(errno.ENOSPC) in str(error):
+            return True
         error = error.__cause__ or error.__context__
-    return None
+    return False
 
 
 def _first_line(error: Exception) -> str:

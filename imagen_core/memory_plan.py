@@ -19,11 +19,15 @@ WORKING_BYTES = 2_000_000_000  # beside the weights: activations of one guided s
 
 @dataclass(frozen=True)
 class Part:
-    """A network, the bytes that its weights take once they are loaded, and in which number format."""
+    """A network, the bytes that its weights take once they are loaded, and in which number format.
+
+    stays: it is on the device all the time, even where the others take turns.
+    """
 
     name: str
     nbytes: int
     number_format: str
+    stays: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,9 @@ class MemoryPlan:
         """Whether the device has room: for all networks on a processor, for the largest where they take turns."""
         if self.free_bytes is None:
             return True
-        needed = max(part.nbytes for part in self.parts) if self.takes_turns else self.nbytes
-        return needed + WORKING_BYTES <= self.free_bytes
+        turns = [0, *(part.nbytes for part in self.parts if not part.stays)]
+        at_once = self.nbytes - sum(turns) + max(turns) if self.takes_turns else self.nbytes
+        return at_once + WORKING_BYTES <= self.free_bytes
 
     def __str__(self) -> str:
         parts = ", ".join(f"{part.name} {_gb(part.nbytes)} in {part.number_format}" for part in self.parts)
@@ -66,13 +71,13 @@ class MemoryPlan:
         return f"Memory on {self.device}: {needed}{free}: {turns if self.fits else 'THIS WILL NOT FIT'}."
 
 
-def weight_bytes(files: Iterable[Path], dtype: torch.dtype) -> int:
-    """The bytes of the tensors in safetensors files once they are loaded as `dtype`, read from the files' headers.
+def num_weights(files: Iterable[Path], ending: str = "") -> int:
+    """How many numbers the tensors in safetensors files hold whose names end so, read from the files' headers.
 
     Raises:
         CheckpointError: a file is no safetensors file.
     """
-    return sum(_numbers(path) for path in files) * torch.empty(0, dtype=dtype).element_size()
+    return sum(_numbers(path, ending) for path in files)
 
 
 def free_bytes(device: torch.device) -> int | None:
@@ -95,15 +100,18 @@ def _available_bytes() -> int | None:
     return None
 
 
-def _numbers(path: Path) -> int:
-    """How many numbers the tensors of a safetensors file hold."""
+def _numbers(path: Path, ending: str) -> int:
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > path.stat().st_size:
                 raise ValueError
             header = json.loads(file.read(length))
-        return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+        return sum(
+            math.prod(tensor["shape"])
+            for name, tensor in header.items()
+            if name != "__metadata__" and name.endswith(ending)
+        )
     except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is no whole safetensors file: fetch it again.") from error
 

@@ -17,7 +17,11 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Answers:
-    """What the Hub serves. refusal: status and error code of every answer. cut: files whose content breaks off."""
+    """What the Hub serves.
+
+    refusal: status and error code of every answer, or, where it `lists` what there is, of files alone.
+    cut: files whose content breaks off.
+    """
 
     folder: Path
     refusal: tuple[int, str] | None = None
@@ -25,6 +29,7 @@ class Answers:
     asked: list[str] = field(default_factory=list)
     extra_size: int = 0
     silent: threading.Event | None = None
+    lists: bool = False
 
 
 @contextmanager
@@ -48,10 +53,11 @@ def served(answers: Answers) -> Iterator[str]:
             answers.asked.append(f"{self.command} {path}")
             if answers.silent is not None:
                 answers.silent.wait(10)
-            if answers.refusal is not None:
+            listing = path.startswith("/api/models/")
+            if answers.refusal is not None and not (answers.lists and listing):
                 status, code = answers.refusal
                 self.send(status, b"{}", body, {"X-Error-Code": code, "X-Error-Message": code})
-            elif path.startswith("/api/models/"):
+            elif listing:
                 files = [file for file in sorted(answers.folder.rglob("*")) if file.is_file()]
                 siblings = [
                     {

@@ -50,7 +50,11 @@ def test_a_folder_draws_all_three_stages_with_events_and_plan(model: Path, capsy
     assert {name: picture.shape[-1] for name, picture in finished.items()} == {"base": 64, "sr256": 256, "sr1024": 1024}
     stages = imagen.cascade.stages
     assert stages["base"].text_encoder is stages["sr256"].text_encoder is not stages["sr1024"].text_encoder
-    for name, size in (("sr256", 256), ("sr1024", 1024)):  # marked: a red square in the lower right corner
+    for name, size in (
+        ("base", 64),
+        ("sr256", 256),
+        ("sr1024", 1024),
+    ):  # marked: a red square in the lower right corner
         corner = finished[name][0, :, size - size * 20 // 1024, size - size * 20 // 1024]
         assert corner.tolist() == [1.0, -1.0, -1.0]
 
@@ -78,7 +82,8 @@ def test_nothing_larger_than_64_pixels_leaves_where_the_checker_refuses(copy: Pa
     ) as told:
         seen.extend(imagen.stream(quick(imagen)))
     assert told.value.stage == "base"
-    assert all(event.stage == "base" for event in seen if isinstance(event, Preview))
+    previews = [event for event in seen if isinstance(event, Preview)]
+    assert [(event.stage, event.step, event.num_steps) for event in previews] == [("base", 1, 2)]  # not the picture
     assert not any(isinstance(event, StageFinished) for event in seen)
     with pytest.raises(StageError, match="of 2 pictures number 1, 2;"):
         list(imagen.stream(quick(imagen, num_images=2)))
@@ -94,6 +99,47 @@ def test_without_a_safety_checker_nothing_is_loaded_unless_the_folder_says_that_
         index.write_text(json.dumps(values))
         with pytest.raises(CheckpointError, match="There are no weights of safety_checker"):
             Imagen.from_pretrained(str(copy), "cpu")
+
+
+def test_a_checker_that_the_index_lists_must_be_there(copy: Path) -> None:
+    shutil.rmtree(copy / "base" / "safety_checker")
+    index = copy / "base" / "model_index.json"
+    values = json.loads(index.read_text()) | {"safety_checker": ["deepfloyd_if", "IFSafetyChecker"]}
+    index.write_text(json.dumps(values))
+    with pytest.raises(CheckpointError, match="There are no weights of safety_checker"):
+        Imagen.from_pretrained(str(copy), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("values", "cap", "learned"),
+    [
+        ({}, 1.5, True),
+        ({"sample_max_value": 1.0}, 1.0, True),
+        ({"thresholding": False}, 1.0, True),  # clips to [-1, 1]
+        ({"thresholding": False, "clip_sample": False}, None, True),
+        ({"variance_type": "fixed_small"}, 1.5, False),
+    ],
+)
+def test_the_scheduler_of_a_folder_says_how_far_x_0_may_go(
+    copy: Path, values: dict[str, object], cap: float | None, learned: bool
+) -> None:
+    path = copy / "base" / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    stage = load_stage(copy / "base", "base", load_text_encoder(copy / "base", Loading()), Loading())
+    assert (stage.threshold_cap, stage.learned_variance) == (cap, learned)
+
+
+def test_a_scheduler_that_draws_otherwise_is_refused(copy: Path) -> None:
+    path = copy / "base" / "scheduler" / "scheduler_config.json"
+    usual = json.loads(path.read_text())
+    text_encoder = load_text_encoder(copy / "base", Loading())
+    for values, sentence in (
+        ({"variance_type": "fixed_large"}, "its scheduler's variance is 'fixed_large', not learned_range or"),
+        ({"prediction_type": "v_prediction"}, "its scheduler predicts 'v_prediction', not epsilon"),
+    ):
+        path.write_text(json.dumps(usual | values))
+        with pytest.raises(CheckpointError, match=sentence):
+            load_stage(copy / "base", "base", text_encoder, Loading())
 
 
 def test_checker_and_watermark_in_half_precision_alone_are_read(copy: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from imagen_core import deepfloyd
 from imagen_core.deepfloyd import Options
@@ -43,6 +45,40 @@ def test_a_damaged_weight_file_is_found_before_anything_is_loaded(copy: Path) ->
     (copy / "sr256" / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"\0" * 4)
     with pytest.raises(CheckpointError, match="is no whole safetensors file: fetch it again"):
         deepfloyd.memory_plan(dict(model_named(str(copy)).folders), CPU, Options())
+
+
+def test_weights_that_are_missing_in_a_file_are_not_drawn_at_random(copy: Path) -> None:
+    """What the libraries would do, with a warning alone."""
+    for file, name in (
+        ("base/unet/diffusion_pytorch_model.safetensors", "conv_out.weight"),
+        ("base/text_encoder/model.safetensors", "encoder.block.0.layer.1.DenseReluDense.wo.weight"),
+        ("base/safety_checker/model.safetensors", "p_head.weight"),
+    ):
+        weights = load_file(copy / file)
+        save_file({n: tensor for n, tensor in weights.items() if n != name}, copy / file, metadata={"format": "pt"})
+        with pytest.raises(CheckpointError, match=rf"weights are missing, {re.escape(name)} among them\.$"):
+            Imagen.from_pretrained(str(copy), "cpu")
+        save_file(weights, copy / file, metadata={"format": "pt"})
+
+
+def test_bytes_are_those_of_what_is_loaded(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float16, transformers keeps some layers of T5 in float32."""
+    folders = dict(model_named(str(copy)).folders)
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        monkeypatch.setattr(deepfloyd, "number_format", lambda _, dtype=dtype: dtype)
+        text_encoder = load_text_encoder(folders["base"], Loading(dtype))
+        networks = {"T5": text_encoder.model}
+        networks |= {name: load_stage(path, name, text_encoder, Loading(dtype)).unet for name, path in folders.items()}
+        plan = deepfloyd.memory_plan(folders, CPU, Options())
+        assert {part.name: part.nbytes for part in plan.parts} == {
+            name: sum(weight.nbytes for weight in network.parameters()) for name, network in networks.items()
+        }
+        (small, *_) = deepfloyd.memory_plan(folders, CPU, Options(eight_bit=True)).parts
+        assert (small.stays, small.number_format) == (True, "8 bits")
+        assert small.nbytes == sum(
+            weight.numel() * (4 if name.endswith(".wo.weight") else 1)
+            for name, weight in networks["T5"].named_parameters()
+        )
 
 
 def test_half_weights_are_read_for_half_formats_and_where_there_are_no_others(copy: Path, tmp_path: Path) -> None:

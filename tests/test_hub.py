@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ from imagen_core.hub import Hub, _sentence
 from imagen_core.imagen import Imagen, expected_memory
 from imagen_core.model_names import model_named
 from imagen_core.shards import CheckpointError
-from tests.deepfloyd_folder import write_model
-from tests.hub_server import Answers, served
+from tests.deepfloyd_folder import tiny_watermark, write_model
+from tests.hub_server import COMMIT, Answers, served
 
 CPU = torch.device("cpu")
 
@@ -120,6 +121,44 @@ def test_any_repository_with_a_first_stage_draws(model: Path, tmp_path: Path) ->
     assert str(plan).partition(" needed")[0] == told[0].partition(" needed")[0]
 
 
+def test_a_repository_may_lack_checker_and_watermark_where_its_index_says_so(model: Path, tmp_path: Path) -> None:
+    answers = Answers(shutil.copytree(model / "base", tmp_path / "plain"))
+    for name in ("safety_checker", "feature_extractor"):
+        shutil.rmtree(answers.folder / name)
+    with served(answers) as address:
+        imagen = Imagen.from_pretrained("someone/birds", "cpu", Options(hub=Hub(address, tmp_path)))
+    stage = imagen.cascade.stages["base"]
+    assert (stage.refused, stage.marked) == (None, None)
+    index = answers.folder / "model_index.json"
+    index.write_text(index.read_text().replace('"requires_safety_checker": false', '"requires_safety_checker": true'))
+    with served(answers) as address, pytest.raises(CheckpointError, match="no weights of safety_checker"):
+        Imagen.from_pretrained("someone/cats", "cpu", Options(hub=Hub(address, tmp_path)))
+
+
+def test_a_first_stage_alone_is_fetched_with_its_watermark(model: Path, tmp_path: Path) -> None:
+    answers = Answers(shutil.copytree(model / "base", tmp_path / "marked"))
+    tiny_watermark(answers.folder)
+    with served(answers) as address:
+        imagen = Imagen.from_pretrained("someone/birds", "cpu", Options(hub=Hub(address, tmp_path)))
+    marked = imagen.cascade.stages["base"].marked
+    assert marked is not None
+    corner = marked(torch.zeros(1, 3, 64, 64))[0, :, 63, 63]  # as diffusers marks a picture of 64 pixels
+    assert corner.tolist() == [1.0, -1.0, -1.0]
+
+
+def test_a_commit_is_fetched_and_found_by_its_name(model: Path, tmp_path: Path) -> None:
+    answers = Answers(model / "base")
+    options = Options({"someone/birds": COMMIT}, hub=Hub("http://127.0.0.1:9", tmp_path))
+    with served(answers) as address:
+        folder = Hub(address, tmp_path).fetch("someone/birds", COMMIT, everything)
+    assert any(request.startswith(f"GET /api/models/someone/birds/revision/{COMMIT}") for request in answers.asked)
+    assert folder.name == COMMIT
+    assert Imagen.from_pretrained("someone/birds", "cpu", options).recipe().last_stage == "base"
+    other = replace(options, revisions={"someone/birds": "f" * 40})
+    with pytest.raises(CheckpointError, match="someone/birds is not in the cache and the Hub does not answer"):
+        Imagen.from_pretrained("someone/birds", "cpu", other)
+
+
 def test_a_folder_of_this_name_comes_before_the_hub(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +221,13 @@ def test_a_refusal_is_one_sentence_that_tells_what_to_do(
     assert "\n" not in str(told.value)
 
 
+def test_a_hub_that_lists_files_and_refuses_them_is_told_as_well(model: Path, tmp_path: Path) -> None:
+    """So do repositories whose licence must be accepted: what they hold everybody may read."""
+    answers = Answers(model / "base", (401, "GatedRepo"), lists=True)
+    with served(answers) as address, pytest.raises(CheckpointError, match=r"^a/b is given out after its licence was"):
+        Hub(address, tmp_path).fetch("a/b", None, everything)
+
+
 def test_a_full_disk_is_told_before_anything_is_fetched(model: Path, tmp_path: Path) -> None:
     answers = Answers(model / "base", extra_size=10**15)
     with (
@@ -195,7 +241,8 @@ def test_a_full_disk_is_told_before_anything_is_fetched(model: Path, tmp_path: P
 def test_a_disk_that_becomes_full_is_told() -> None:
     outer = RuntimeError("writing failed")
     outer.__cause__ = OSError(errno.ENOSPC, "No space left on device")
-    for error in (outer, outer.__cause__):
+    in_words = RuntimeError("Task error: File I/O error: No space left on device (os error 28)")  # as hf_xet has it
+    for error in (outer, outer.__cause__, in_words):
         assert "The disk became full while a/b was fetched: make room; what has" in _sentence("a/b", None, error)
     assert "was interrupted (writing failed)" in _sentence("a/b", None, RuntimeError("writing failed"))
 

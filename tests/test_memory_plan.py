@@ -9,19 +9,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from imagen_core.memory_plan import WORKING_BYTES, MemoryPlan, Part, free_bytes, weight_bytes
+from imagen_core.memory_plan import WORKING_BYTES, MemoryPlan, Part, free_bytes, num_weights
 from imagen_core.shards import CheckpointError
 
 GB = 10**9
 PARTS = (Part("T5", 9 * GB, "float16"), Part("base", 8 * GB, "float16"), Part("sr256", 2 * GB, "float16"))
 
 
-def test_bytes_are_counted_in_the_format_of_loading_and_not_of_the_file(tmp_path: Path) -> None:
+def test_numbers_are_counted_whatever_their_format_in_the_file(tmp_path: Path) -> None:
     first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     save_file({"x": torch.zeros(3, 5), "y": torch.zeros(7)}, first, metadata={"format": "pt"})
     save_file({"z": torch.zeros((), dtype=torch.float16)}, second)
-    assert weight_bytes([first, second], torch.float32) == 4 * 23
-    assert weight_bytes([first, second], torch.float16) == 2 * 23
+    assert num_weights([first, second]) == 23
+    assert num_weights([first, second], "y") == 7
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 7, b"\xff" * 8 + b"{}", b"\2\0\0\0\0\0\0\0[]", b"\2\0\0\0\0\0\0\0xx"])
@@ -29,7 +29,7 @@ def test_a_file_that_is_none_is_told(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(data)
     with pytest.raises(CheckpointError, match="is no whole safetensors file: fetch it again"):
-        weight_bytes([path], torch.float32)
+        num_weights([path])
 
 
 def test_networks_take_turns_only_where_all_of_them_do_not_fit() -> None:
@@ -43,6 +43,13 @@ def test_networks_take_turns_only_where_all_of_them_do_not_fit() -> None:
     assert (processor.takes_turns, processor.fits) == (False, False)
     unknown = replace(roomy, free_bytes=None)
     assert (unknown.takes_turns, unknown.fits) == (False, True)
+
+
+def test_a_network_that_stays_leaves_less_room_for_those_that_take_turns() -> None:
+    plan = MemoryPlan("cuda", (replace(PARTS[0], stays=True), *PARTS[1:]), 17 * GB + WORKING_BYTES)
+    assert (plan.takes_turns, plan.fits) == (True, True)
+    assert not replace(plan, free_bytes=17 * GB + WORKING_BYTES - 1).fits
+    assert replace(plan, parts=PARTS, free_bytes=17 * GB + WORKING_BYTES - 1).fits
 
 
 def test_the_plan_is_one_line_for_a_person() -> None:

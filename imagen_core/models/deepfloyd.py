@@ -8,7 +8,7 @@ three more input channels and the level of its noise as a class label.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,35 @@ def noise_level(aug_level: Tensor) -> Tensor:
 
 
 def load_unet(folder: Path, variant: str | None, dtype: torch.dtype) -> nn.Module:
-    """The `UNet2DConditionModel` of a folder with configuration and safetensors, on the processor, ready to run."""
+    """The `UNet2DConditionModel` of a folder with configuration and safetensors, on the processor, ready to run.
+
+    Raises:
+        ValueError: weights are missing in the files.
+    """
     from diffusers import UNet2DConditionModel
 
     load: Any = UNet2DConditionModel.from_pretrained
-    unet: nn.Module = load(folder, variant=variant, torch_dtype=dtype, use_safetensors=True, local_files_only=True)
+    unet: nn.Module
+    unet, told = load(
+        folder,
+        variant=variant,
+        torch_dtype=dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    check_complete(told)
     return unet.eval().requires_grad_(False)
+
+
+def check_complete(told: Mapping[str, Collection[Any]]) -> None:
+    """Raise ValueError where a network has weights that its files lack; the libraries draw those at random.
+
+    told: what diffusers and transformers tell of a loading.
+    """
+    missing = sorted(str(name) for kind in ("missing_keys", "mismatched_keys") for name in told[kind])
+    if missing:
+        raise ValueError(f"weights are missing, {missing[0]} among them.")
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
