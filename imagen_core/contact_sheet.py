@@ -55,6 +55,15 @@ def to_png(sweep: Sweep, pictures: Sequence[Image.Image]) -> bytes:
     return png_with(draw(sweep, pictures), {KEY: sweep.to_link()}, sweep.recipe.model)
 
 
+def is_sheet(source: Path | bytes) -> bool:
+    """Whether a file is a sweep's sheet; a file that cannot be read is none."""
+    try:
+        read_text(source, KEY, "sweep")
+    except MetadataError:
+        return False
+    return True
+
+
 def read_sweep(source: Path | bytes) -> Sweep:
     """The sweep that a sheet carries. Raises `MetadataError`, as `metadata.read_recipe` does."""
     text = read_text(source, KEY, "sweep")

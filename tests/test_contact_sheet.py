@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from imagen_core.contact_sheet import KEY, cell_size, draw, read_sweep, to_png
+from imagen_core.contact_sheet import KEY, cell_size, draw, is_sheet, read_sweep, to_png
 from imagen_core.metadata import MetadataError, png_with, read_recipe
+from imagen_core.metadata import to_png as to_plain_png
 from imagen_core.png_text import MAX_SIDE
 from imagen_core.recipe import Recipe
 from imagen_core.sweep import Sweep
@@ -36,6 +37,9 @@ def test_sheet_carries_the_sweep_and_no_recipe(tmp_path: Path) -> None:
     data = to_png(SWEEP, [Image.new("RGB", (8, 8))] * 6)
     (tmp_path / "sheet.png").write_bytes(data)
     assert read_sweep(data) == read_sweep(tmp_path / "sheet.png") == SWEEP
+    assert is_sheet(data)
+    assert not is_sheet(to_plain_png(Image.new("RGB", (8, 8)), RECIPE))
+    assert not is_sheet(b"no picture")
     with pytest.raises(MetadataError, match="carries no recipe"):
         read_recipe(data)
 

@@ -26,6 +26,7 @@ from imagen_core.ui.model import BackgroundModel, Models
 from imagen_core.ui.openings import Openings, Outputs
 from imagen_core.ui.reading import prompt_reader
 from imagen_core.ui.settings_panel import quick_settings, stage_settings
+from imagen_core.ui.sweep_handlers import AxisControls, SweepControls
 from imagen_core.ui.variation_panel import variation_panel
 from tests.conftest import make_tiny_imagen
 from tests.ui_page import in_a_loop, recorded
@@ -44,7 +45,9 @@ class Page:
             more = variation_panel(Recipe(), lambda _: {}).controls | stage_settings(Recipe(), lambda _: {})
             self.form = Form(controls | quick.controls | more, Recipe())
             states = (gr.State(None), gr.State(None), gr.State(None))
-            self.outputs = Outputs(gr.HTML(), quick.lock, gr.HTML(), *states, gr.Checkbox())
+            axes = (AxisControls(gr.Dropdown(), gr.Textbox()), AxisControls(gr.Dropdown(), gr.Textbox()))
+            sweep = SweepControls(axes, gr.HTML())
+            self.outputs = Outputs(gr.HTML(), quick.lock, gr.HTML(), *states, gr.Checkbox(), sweep)
             models = Models("bundled", {"bundled": BackgroundModel(make_tiny_imagen)})
             self.openings = Openings(models, self.form, self.outputs)
 

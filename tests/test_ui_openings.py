@@ -10,8 +10,11 @@ import pytest
 from PIL import Image
 
 from imagen_core.check import Check, Shared, StageCheck, digest, link_with_check
-from imagen_core.metadata import save_png
+from imagen_core.contact_sheet import KEY, to_png
+from imagen_core.metadata import png_with, save_png
 from imagen_core.recipe import Recipe
+from imagen_core.sweep import Sweep
+from imagen_core.sweep_axis import Axis
 from imagen_core.ui.openings import Openings
 from tests.test_ui_handlers import Page, page  # noqa: F401  the fixture `page`
 
@@ -57,6 +60,28 @@ def test_a_form_that_was_edited_is_asked_about_and_yes_opens(openings: Openings,
         opened = openings.open_pending(answer[outputs.pending])
         assert shown(openings, opened) == OTHER
         assert opened[outputs.pending] is None
+
+
+def test_a_sheet_opens_its_sweep_and_asks_as_a_picture_does(openings: Openings, tmp_path: Path) -> None:
+    sweep = Sweep(OTHER, (Axis.of("base.guidance_scale", "1, 3"),))
+    (tmp_path / "sheet.png").write_bytes(to_png(sweep, [Image.new("RGB", (8, 8))] * 2))
+    outputs = openings.outputs
+    answer = openings.open_picture(str(tmp_path / "sheet.png"), openings.form.show(Recipe()))
+    assert shown(openings, answer) == OTHER
+    assert [answer[control] for control in outputs.sweep.of_axes] == ["base.guidance_scale", "1,3", "none", ""]
+    assert message(openings, answer)["swept"] is True
+    assert set(answer) <= set(openings.changed)
+    edited: dict[Any, Any] = openings.form.show(Recipe(prompt="mine")) | {outputs.settled: None}
+    asked = openings.open_picture(str(tmp_path / "sheet.png"), edited)
+    assert set(asked) == {outputs.question, outputs.pending, outputs.view}
+    opened = openings.open_pending(asked[outputs.pending])
+    assert opened[outputs.sweep.axes[0].name] == "base.guidance_scale"
+
+
+def test_a_sheet_with_a_broken_sweep_is_told(openings: Openings, tmp_path: Path) -> None:
+    (tmp_path / "sheet.png").write_bytes(png_with(Image.new("RGB", (8, 8)), {KEY: "sweep.x=colour:1"}, "bundled"))
+    answer = openings.open_picture(str(tmp_path / "sheet.png"), openings.form.show(Recipe()))
+    assert message(openings, answer)["text"].startswith("The sheet carries a sweep that is not valid: colour is not")
 
 
 def test_what_was_drawn_or_opened_last_is_overwritten_without_a_question(openings: Openings) -> None:

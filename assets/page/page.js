@@ -51,6 +51,7 @@ function watchDrops() {
     dropping(false);
     const input = document.querySelector("#open input[type=file], input[type=file][data-testid$=upload-button]");
     if (!input || !event.dataTransfer.files.length) return;
+    showTab("Create"); // where it is told what became of it
     input.files = event.dataTransfer.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   });

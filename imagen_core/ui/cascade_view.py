@@ -22,6 +22,7 @@ _SCRIPTS = (
     "video.js",
     "film.js",
     "status.js",
+    "tabs.js",
     "losses.js",
     "stop_button.js",
     "queue.js",

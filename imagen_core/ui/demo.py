@@ -93,7 +93,9 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
             about_panel(tuple(models.offered))
             vocabulary_panel(models.first)
         kept = (gr.State(None), gr.State(None), gr.State(None))
-        openings = Openings(models, form, Outputs(output.view, quick.lock, asked, *kept, attention))
+        openings = Openings(
+            models, form, Outputs(output.view, quick.lock, asked, *kept, attention, sweep.handlers.controls)
+        )
         handlers = Handlers(models, form, openings.outputs, address)
         _connect_run(handlers, openings, panel, quick, output)
         drafts.connect(openings, _SAMPLER)

@@ -12,12 +12,15 @@ from gradio.components import Component
 
 from imagen_core import link
 from imagen_core.check import Shared, shared
+from imagen_core.contact_sheet import is_sheet, read_sweep
 from imagen_core.metadata import MetadataError, read_check, read_recipe
 from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.sweep import Sweep
 from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Messages, fork_message
 from imagen_core.ui.model import Models
 from imagen_core.ui.opening import REPLAY_COST, recipe_in_address
+from imagen_core.ui.sweep_handlers import SweepControls
 
 Answer = dict[Component, object]
 
@@ -28,6 +31,7 @@ class Outputs:
 
     shared: keeps what the opened recipe's picture was. settled: the recipe that was opened or drawn last, which is lost
     to nobody. pending: what waits for an answer to the question. attention: whether word maps are wanted; no recipe's.
+    sweep: what an opened sheet changes beside its recipe.
     """
 
     view: gr.HTML
@@ -37,15 +41,20 @@ class Outputs:
     settled: gr.State
     pending: gr.State
     attention: gr.Checkbox
+    sweep: SweepControls
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A recipe from outside, what its picture was, and the sentence that tells that it is there."""
+    """A recipe from outside, what its picture was, and the sentence that tells that it is there.
+
+    sweep: that of which the recipe is the base, where a sheet was opened.
+    """
 
     recipe: Recipe
     shared: Shared | None
     text: str
+    sweep: Sweep | None = None
 
 
 class Openings:
@@ -61,7 +70,8 @@ class Openings:
         """What the handlers may change."""
         beside = self.outputs
         states = (beside.shared, beside.settled, beside.pending)
-        return [*self.form.controls.values(), beside.lock, beside.view, beside.question, *states]
+        sweep = (*beside.sweep.of_axes, beside.sweep.view)
+        return [*self.form.controls.values(), beside.lock, beside.view, beside.question, *states, *sweep]
 
     def open_link(self, request: gr.Request) -> Answer:
         """Fill the form with the recipe in the page's address, if there is one, and have a small one drawn at once."""
@@ -79,17 +89,13 @@ class Openings:
         return self._show(Opened(recipe, was, "Opened a link." if replay else long), replay)
 
     def open_picture(self, path: str | None, values: Mapping[Component, object]) -> Answer:
-        """Open the recipe that a dropped PNG carries."""
+        """Open the recipe that a dropped PNG carries, or the sweep, where it is a sheet."""
         if path is None:
             return self._nothing()
         try:
-            recipe = read_recipe(Path(path))
+            return self._offer(_carried_by(Path(path)), values)
         except MetadataError as error:
             return self.say("refused", text=str(error))
-        check = read_check(Path(path))
-        was = None if check is None else Shared(recipe, check)
-        text = "Opened the picture's recipe: press Generate to draw it again."
-        return self._offer(Opened(recipe, was, text), values)
 
     def open_entry(self, chosen: object, values: Mapping[Component, object]) -> Answer:
         """Open the recipe of an entry of the history, a link that comes from the browser and so may be anything."""
@@ -158,8 +164,10 @@ class Openings:
     def _show(self, opened: Opened, replay: bool = False) -> Answer:
         """The form shows the recipe, its seed is kept, and so is what its picture was."""
         kept = {self.outputs.lock: True, self.outputs.shared: opened.shared, self.outputs.settled: opened.recipe}
-        told = self.say("opened", text=opened.text, replay=replay, fork=fork_message(opened.recipe))
-        return self.form.show(opened.recipe) | kept | {self.outputs.pending: None} | told
+        swept = opened.sweep is not None
+        told = self.say("opened", text=opened.text, replay=replay, fork=fork_message(opened.recipe), swept=swept)
+        axes = {} if opened.sweep is None else self.outputs.sweep.show(opened.sweep)
+        return self.form.show(opened.recipe) | axes | kept | {self.outputs.pending: None} | told
 
     def _foreign(self, recipe: Recipe) -> Answer:
         """No model of this page can draw the recipe."""
@@ -170,6 +178,16 @@ class Openings:
 
     def _nothing(self) -> Answer:
         return {self.outputs.view: gr.skip()}
+
+
+def _carried_by(path: Path) -> Opened:
+    """What a PNG carries. Raises `MetadataError`."""
+    if is_sheet(path):
+        sweep = read_sweep(path)
+        return Opened(sweep.recipe, None, "Opened the sheet's sweep, and the recipe that it varies.", sweep)
+    recipe, check = read_recipe(path), read_check(path)
+    was = None if check is None else Shared(recipe, check)
+    return Opened(recipe, was, "Opened the picture's recipe: press Generate to draw it again.")
 
 
 def _short(prompt: str) -> str:

@@ -42,10 +42,24 @@ class AxisControls:
 
 @dataclass(frozen=True)
 class SweepControls:
-    """The controls of both axes, the view, and the lock of the form's seed."""
+    """The controls of both axes, and the view."""
 
     axes: tuple[AxisControls, AxisControls]
     view: gr.HTML
+
+    @property
+    def of_axes(self) -> list[Component]:
+        """What varies, and its values."""
+        return [control for axis in self.axes for control in (axis.name, axis.values)]
+
+    def show(self, sweep: Sweep) -> dict[Component, object]:
+        """The axes of an opened sweep, and the view that tells it; the rest of it belongs into the form."""
+        told = SweepMessages().message("note", text="Opened a sweep: press Draw.")
+        shown: dict[Component, object] = {self.view: told}
+        for place, axis in enumerate(self.axes):
+            known = sweep.axes[place] if place < len(sweep.axes) else None
+            shown |= {axis.name: known.name if known else NO_AXIS, axis.values: known.text if known else ""}
+        return shown
 
 
 class SweepHandlers:
@@ -54,18 +68,18 @@ class SweepHandlers:
     def __init__(self, models: Models, form: Form, controls: SweepControls, address: str) -> None:
         self._models = models
         self._form = form
-        self._controls = controls
+        self.controls = controls
         self._address = address
         self._drawn = lent(drawing(models.offered))
         self._visits = Visits()
 
     def inputs(self) -> set[Component]:
         """What `draw` reads."""
-        return {*self._form.controls.values(), *self._axis_controls()}
+        return {*self._form.controls.values(), *self.controls.of_axes}
 
     def opened(self) -> list[Component]:
         """What `open_link` fills."""
-        return [*self._form.controls.values(), *self._axis_controls(), self._controls.view]
+        return [*self._form.controls.values(), *self.controls.of_axes, self.controls.view]
 
     def draw(self, values: Mapping[Component, object], request: gr.Request) -> Iterator[Message]:
         """Draw the sweep cell by cell and yield its messages, at the end with the sheet."""
@@ -104,14 +118,10 @@ class SweepHandlers:
             sweep = sweep_in_address(request.query_params.multi_items())
         except RecipeError as error:
             text = f"This link cannot be opened: {error}"
-            return {self._controls.view: SweepMessages().message("refused", text=text)}
+            return {self.controls.view: SweepMessages().message("refused", text=text)}
         if sweep is None:
-            return {self._controls.view: gr.skip()}
-        shown = self._form.show(sweep.recipe)
-        for place, axis in enumerate(self._controls.axes):
-            known = sweep.axes[place] if place < len(sweep.axes) else None
-            shown |= {axis.name: known.name if known else NO_AXIS, axis.values: known.text if known else ""}
-        return shown | {self._controls.view: SweepMessages().message("note", text="Opened a sweep: press Draw.")}
+            return {self.controls.view: gr.skip()}
+        return self._form.show(sweep.recipe) | self.controls.show(sweep)
 
     def stop(self, request: gr.Request) -> Message:
         """Stop what this visitor has running here."""
@@ -122,13 +132,10 @@ class SweepHandlers:
         """The visitor's tab was closed."""
         self._visits.stop(request.session_hash or "")
 
-    def _axis_controls(self) -> list[Component]:
-        return [control for axis in self._controls.axes for control in (axis.name, axis.values)]
-
     def _sweep(self, values: Mapping[Component, object]) -> Sweep:
         recipe: Recipe = replace(self._form.recipe(values), num_images=1)
         axes = []
-        for axis in self._controls.axes:
+        for axis in self.controls.axes:
             name, text = values[axis.name], values[axis.values]
             if not isinstance(name, str) or not isinstance(text, str):
                 raise RecipeError("sweep", "must have a name and values in text: load the page again")
