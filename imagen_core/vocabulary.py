@@ -67,8 +67,12 @@ class Vocabulary:
     def surprise(self, rng: random.Random) -> str:
         """A prompt at random, of what the model was trained to draw.
 
-        Most show one thing, because those come out best.
+        Most show one thing, because those come out best; now and then it is in another style than the usual one.
         """
+        scene = self._surprising_scene(rng)
+        return f"{scene}, {rng.choice(self.styles[1:])} style" if self.styles[1:] and rng.random() < 0.2 else scene
+
+    def _surprising_scene(self, rng: random.Random) -> str:
         first, second = rng.sample(self.things, 2) if len(self.things) > 1 else self.things * 2
         background = f" {rng.choice(self.backgrounds)}" if self.backgrounds and rng.random() < 0.8 else ""
         draw = rng.random()

@@ -59,6 +59,10 @@ def test_surprise_says_only_what_is_known_and_uses_all_of_it() -> None:
     assert not [text for text in said if SMALL.foreign(text)]
     for words in ("a bus", "an ice cream", "an orange bus", "two buses", "bus above an ice cream", "on a beach"):
         assert any(words in text for text in said), words
+    assert not any("style" in text for text in said)  # there is but one
+    styled = replace(SMALL, styles=("flat", "3d", "pixel art"))
+    endings = {styled.surprise(random.Random(seed)).partition(", ")[2] for seed in range(400)}
+    assert endings == {"", "3d style", "pixel art style"}
     bare = replace(SMALL, things=SMALL.things[:1], colours=(), backgrounds=(), relations=(), numbers=())
     assert {bare.surprise(random.Random(seed)) for seed in range(50)} == {"a bus"}
 

@@ -133,8 +133,8 @@ class Icon:
         width, height = self.size
         scale = size / side
         svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">{self.body}</svg>'
-        pixels = {"width": round(width * scale), "height": round(height * scale)}
-        whole = Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, **pixels)))).convert("RGBA")
+        data = resvg_py.svg_to_bytes(svg_string=svg, width=round(width * scale), height=round(height * scale))
+        whole = Image.open(io.BytesIO(bytes(data))).convert("RGBA")
         x, y = round(left * scale), round(top * scale)
         return whole.crop((x, y, x + size, y + size))  # transparent where the box is larger than the drawing
 
