@@ -16,6 +16,7 @@ from imagen_core.cascade import Cascade
 from imagen_core.fork import drawn_by
 from imagen_core.recipe import STAGES, THRESHOLDINGS, Recipe, RecipeError
 from imagen_core.solver_state import KeptStates
+from imagen_core.stage import check_refused
 from imagen_core.thresholding import Thresholded, Thresholding, threshold
 from imagen_core.trajectory import legs
 
@@ -49,7 +50,7 @@ def compare_thresholding(
 
     Raises:
         RecipeError: the recipe has no such stage or image, or the model no such stage.
-        StageError: a stage before it could not go on.
+        StageError: a stage before it could not go on, or the picture must not be shown.
     """
     if stage not in recipe.stages() or stage not in cascade.stages:
         raise RecipeError("last_stage", f"must be {stage} or later where {stage} is to be compared")
@@ -64,12 +65,15 @@ def compare_thresholding(
     for step in cascade.steps(planned, before, denoiser, KeptStates()):
         guided = torch.cat(seen)  # (1, 3, h, w)
         seen.clear()
+        num_steps = len(planned[-1].timesteps)
+        refused = cascade.stages[stage].refused
+        if step.index + 1 == num_steps and refused is not None:
+            check_refused(refused(step.x_0), stage)
         chosen = next(leg for leg in planned if step.index < leg.end).recipe.stage(stage)
         kinds = {
             kind: threshold(guided, Thresholding(kind, chosen.percentile, denoiser.threshold_cap))
             for kind in THRESHOLDINGS
         }
-        num_steps = len(planned[-1].timesteps)
         yield ThresholdComparison(stage, step.index + 1, num_steps, chosen.thresholding, chosen.percentile, kinds)
 
 

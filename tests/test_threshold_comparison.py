@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from imagen_core.events import Preview, Stopped
+from imagen_core.cascade import Cascade
+from imagen_core.events import Preview, StageError, Stopped
 from imagen_core.imagen import Imagen
 from imagen_core.recipe import STAGES, Recipe, RecipeError
 from imagen_core.threshold_comparison import ThresholdComparison, compare_thresholding
@@ -55,6 +56,17 @@ def test_the_kind_that_was_used_is_the_run_s_own_step_to_the_last_bit(
                 (event.stats.threshold[image],),
                 (event.stats.clipped_share[image],),
             )
+
+
+def test_a_picture_that_must_not_be_shown_is_not_shown_here_either(tiny_imagen: Imagen) -> None:
+    stages = dict(tiny_imagen.cascade.stages)
+    stages["sr256"] = replace(stages["sr256"], refused=lambda pictures: (True,) * len(pictures))
+    seen: list[ThresholdComparison] = []
+    with pytest.raises(StageError, match=r"^sr256: the model's safety checker refuses the picture"):
+        seen.extend(compare_thresholding(Cascade(stages, tiny_imagen.cascade.device), RECIPE, "sr256", 0, go_on))
+    with pytest.raises(StageError, match=r"^sr256: the model's safety checker refuses the picture"):
+        next(iter(compare_thresholding(Cascade(stages, tiny_imagen.cascade.device), RECIPE, "sr1024", 0, go_on)))
+    assert [step.step for step in seen] == [1, 2]  # of three
 
 
 def test_a_fork_is_compared_with_the_thresholding_of_each_of_its_legs(tiny_imagen: Imagen) -> None:
