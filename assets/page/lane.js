@@ -154,15 +154,15 @@ class Lane {
 
   paintKept(frame) {
     const at = frame ? sameMoment(this.kept, frame.step, this.numSteps) : -1;
-    this.keptPicture.show(this.kept, at, this.look, "Not begun at this moment");
+    this.keptPicture.show(this.kept, at, this.look, this.kept.state === "skipped" ? ENDED_BEFORE : NOT_BEGUN);
     const step = at < 0 || this.kept.state === "cached" ? "" : ` · step ${this.kept.frames[at].step} of ${this.kept.numSteps}`;
     write(this.keptPicture.which, `Kept${step}`);
   }
 
   // What stands in place of a picture.
   hint() {
-    if (this.state === "skipped") return "The run ended at a smaller size";
-    return this.frames.length ? "Not begun at this moment" : this.stage.hint;
+    if (this.state === "skipped") return ENDED_BEFORE;
+    return this.frames.length ? NOT_BEGUN : this.stage.hint;
   }
 
   timeLeft() {
@@ -195,6 +195,8 @@ class Lane {
   }
 }
 
+const ENDED_BEFORE = "The run ended at a smaller size";
+const NOT_BEGUN = "Not begun at this moment";
 const NO_FRAMES = []; // one and the same, so that the filmstrip sees that nothing changed
 
 // Change a text only where it differs: the screen has nothing to lay out again then.
