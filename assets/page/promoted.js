@@ -59,5 +59,6 @@ class Promoted {
     Object.assign(card.part(".save"), { href: address, download: message.file.name, hidden: false });
     card.part(".save").setAttribute("aria-label", `Download PNG: seed ${card.seed}`);
     card.root.dataset.state = "done";
+    remember([message.file], [address]);
   }
 }

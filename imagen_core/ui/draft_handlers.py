@@ -110,7 +110,8 @@ def _promoted(picture: int, step: Message, messages: DraftMessages) -> Iterator[
             path = Path(folder) / file["name"]
             path.write_bytes(file["png"])
             data = {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
-            yield messages.promoted(picture, step["size"], {"file": data, "name": path.name})
+            finished = {"file": data, "name": path.name, "link": file["link"]}
+            yield messages.promoted(picture, step["size"], finished)
 
 
 def promoted_recipes(asked: object) -> list[Recipe]:
