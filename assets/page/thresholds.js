@@ -95,6 +95,7 @@ class Thresholds {
       used.hidden = !found || found.used !== kind;
       if (!found) {
         write(text, "");
+        img.alt = ""; // what is there is of another step, and not seen
         continue;
       }
       const { picture, s, clipped_share: share } = found.kinds[kind];

@@ -27,6 +27,17 @@ def test_no_frame_is_around_nothing_and_stop_is_quiet_where_nothing_runs(open_pa
     assert len(set(colours)) == 1
 
 
+def test_fields_of_the_sweep_stand_on_one_line(open_page: OpenPage) -> None:
+    page = open_page()
+    tab(page, "Sweep")
+    fields = page.locator("#sweep-ask .form > .block")
+    expect(fields).to_have_count(4)
+    bottoms = fields.evaluate_all("all => all.map((each) => Math.round(each.getBoundingClientRect().bottom))")
+    assert len(set(bottoms)) == 1
+    colours = "form => [form, ...form.children].map((each) => getComputedStyle(each).backgroundColor)"
+    assert len(set(page.locator("#sweep-ask .form").evaluate(colours))) == 1
+
+
 def test_a_size_that_is_not_drawn_takes_little_room_on_a_phone(open_page: OpenPage) -> None:
     page = open_page(width=390, height=844)
     page.check("#field-last_stage input[value=base]")
