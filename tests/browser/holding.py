@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
 from torch import Tensor
@@ -15,6 +15,7 @@ from imagen_core.recipe import STAGES
 from imagen_core.sampler import Step
 from imagen_core.solver_state import KeptStates
 from imagen_core.trajectory import Leg
+from imagen_core.ui import draft_messages, messages, sweep_messages
 
 
 class Hold:
@@ -38,7 +39,10 @@ class Hold:
 
 @contextmanager
 def held(imagen: Imagen, stage: str, step: int) -> Iterator[Hold]:
-    """Runs that begin meanwhile, walls of drafts too, wait behind `step` of `stage`; one that is stopped ends there."""
+    """Runs that begin meanwhile, walls of drafts too, wait behind `step` of `stage`; one that is stopped ends there.
+
+    Every step is shown, also those that come so quickly that the page would leave some out.
+    """
     hold = Hold(stage, step)
     steps = imagen.cascade.steps
 
@@ -50,7 +54,10 @@ def held(imagen: Imagen, stage: str, step: int) -> Iterator[Hold]:
                 denoiser.between_blocks()  # ends a run that was stopped, as it does in the midst of a step
                 time.sleep(0.01)
 
-    with patch.object(imagen.cascade, "steps", waiting):
+    with ExitStack() as patches:
+        patches.enter_context(patch.object(imagen.cascade, "steps", waiting))
+        for module in (messages, draft_messages, sweep_messages):
+            patches.enter_context(patch.object(module, "INTERVAL", 0.0))
         try:
             yield hold
         finally:
