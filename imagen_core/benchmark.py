@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagen_core.page_process import page
 from imagen_core.sampling_thread import done_there
-from imagen_core.visitor import Arrival, press_generate
+from imagen_core.visitor import Arrival, new_session, press_generate
 
 if TYPE_CHECKING:
     from imagen_core.imagen import Imagen
@@ -60,15 +60,18 @@ class Pair:
     steps: dict[str, int]
 
 
-def draw_pair(imagen: Imagen, address: str, index: int) -> Pair:
-    """Draw both; which comes first alternates. Each has a seed of its own, so that no stage comes from the cache."""
+def draw_pair(imagen: Imagen, address: str, session: str, index: int) -> Pair:
+    """Draw both; which comes first alternates. Each has a seed of its own, so that no stage comes from the cache.
+
+    All pictures of the page are for one visitor, whom it has met.
+    """
     seeds = {"visited": 1 + 2 * index, "alone": 2 + 2 * index}
     order = ("visited", "alone") if index % 2 == 0 else ("alone", "visited")
     arrivals: list[Arrival] = []
     silent = Silent(0.0, {}, {})
     for half in order:
         if half == "visited":
-            arrivals = list(press_generate(address, {"prompt": PROMPT, "seed": seeds[half]}))
+            arrivals = list(press_generate(address, {"prompt": PROMPT, "seed": seeds[half]}, session))
         else:
             silent = done_there(lambda: draw_silent(imagen, seeds["alone"]))
     at = {arrival.kind: arrival.seconds for arrival in arrivals}  # the last of each kind
@@ -114,8 +117,9 @@ def measure_pictures(imagen: Imagen, runs: int) -> Iterator[tuple[str, Any]]:
     blocks = build(Models(imagen.name, {imagen.name: model}), default=imagen.recipe())
     address = launch(blocks, Place(host="127.0.0.1"))
     try:
-        list(press_generate(address, {"prompt": PROMPT, "seed": 0}))  # what gradio does once only
-        pairs = [draw_pair(imagen, address, index) for index in range(runs)]
+        session = new_session()
+        list(press_generate(address, {"prompt": PROMPT, "seed": 0}, session))  # what gradio does once only
+        pairs = [draw_pair(imagen, address, session, index) for index in range(runs)]
     finally:
         blocks.close(verbose=False)
     yield "first_preview_s", statistics.median(pair.first_preview for pair in pairs)

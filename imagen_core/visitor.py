@@ -25,8 +25,15 @@ class Arrival:
     seconds: float
 
 
-def press_generate(address: str, values: Mapping[str, object]) -> Iterator[Arrival]:
+def new_session() -> str:
+    """What the page knows a visitor by, as a browser makes it up when it opens the page."""
+    return secrets.token_hex(8)
+
+
+def press_generate(address: str, values: Mapping[str, object], session: str | None = None) -> Iterator[Arrival]:
     """Draw with the form's defaults but for `values`, named as on the page ("prompt", "seed"); yield what arrives.
+
+    For a visitor whom the page has not met (`session` None) it makes a copy of its state first.
 
     Raises:
         RuntimeError: the page answered with an error instead of a picture.
@@ -39,7 +46,7 @@ def press_generate(address: str, values: Mapping[str, object]) -> Iterator[Arriv
     inputs = [controls[number] for number in event["inputs"]]
     names = [(control.get("elem_id") or "").removeprefix("field-") for control in inputs]  # what is kept has no name
     data = [values.get(name, control.get("value")) for name, control in zip(names, inputs, strict=True)]
-    session = secrets.token_hex(8)
+    session = session or new_session()
     body = json.dumps({"data": data, "fn_index": event["id"], "session_hash": session}).encode()
     join = urllib.request.Request(f"{address}/gradio_api/queue/join", body, {"Content-Type": "application/json"})
     began = time.perf_counter()

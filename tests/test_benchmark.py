@@ -13,7 +13,7 @@ import pytest
 from imagen_core import benchmark
 from imagen_core.imagen import Imagen
 from imagen_core.recipe import STAGES
-from imagen_core.visitor import press_generate
+from imagen_core.visitor import new_session, press_generate
 from tests.ui_page import GRADIO_WARNING, in_a_loop, recorded, served
 
 pytestmark = GRADIO_WARNING
@@ -22,7 +22,7 @@ pytestmark = GRADIO_WARNING
 def test_a_pair_draws_the_same_recipe_for_a_visitor_and_without_a_consumer() -> None:
     imagen = recorded()
     with served(lambda: imagen) as address:
-        pair = benchmark.draw_pair(imagen, address, 0)
+        pair = benchmark.draw_pair(imagen, address, new_session(), 0)
     visited, alone = imagen.recipes
     assert visited == replace(alone, seed=visited.seed)
     assert visited.seed != alone.seed  # neither may find the other's stages kept: it would time nothing

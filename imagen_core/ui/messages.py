@@ -26,7 +26,8 @@ Message: TypeAlias = dict[str, Any]
 INTERVAL = 0.08  # seconds between the previews of a stage
 _EXACT_SIZE = 64  # pixels; a picture up to here is sent as PNG, because the page enlarges its pixels
 _MAPS_BYTES = 2**16  # of word maps in one message
-_X_0, _X_T = (512, 85), (256, 70)  # pixels and JPEG quality; noise is dear to compress, and nobody reads it closely
+# Pixels, JPEG quality and PNG level; noise is dear to compress, gets no smaller by it, and nobody reads it closely.
+_X_0, _X_T = (512, 85, 1), (256, 70, 0)
 
 
 class Messages:
@@ -114,12 +115,15 @@ def fork_message(recipe: Recipe) -> Message | None:
     return {"stage": fork.stage, "step": fork.step, "history": fork.history, "parent": parent}
 
 
-def encoded(x_0: Tensor, max_size: int, quality: int) -> list[str]:
-    """The n pictures of (n, 3, h, w) as data URIs; the more there are, the smaller each."""
+def encoded(x_0: Tensor, max_size: int, quality: int, level: int = 1) -> list[str]:
+    """The n pictures of (n, 3, h, w) as data URIs; the more there are, the smaller each.
+
+    Small ones are PNGs, with zlib's compression `level`; larger ones JPEGs.
+    """
     from imagen_core.images import to_jpeg, to_pil
 
     if max(x_0.shape[2:]) <= _EXACT_SIZE:
-        return [data_uri("png", png(image)) for image in to_pil(x_0)]
+        return [data_uri("png", png(image, level)) for image in to_pil(x_0)]
     images = x_0.shape[0]
     size = max_size if images == 1 else max(_EXACT_SIZE, max_size // 2 if images <= 4 else max_size // 4)
     return [data_uri("jpeg", to_jpeg(x, size, quality)) for x in x_0]
@@ -140,10 +144,10 @@ def encoded_attention(attention: WordAttention) -> Message:
     return shown | {"peaks": peaks[:, :, 0, 0].tolist(), "maps": data}
 
 
-def png(image: Any) -> bytes:
-    """A PIL image as PNG, quickly."""
+def png(image: Any, level: int = 1) -> bytes:
+    """A PIL image as PNG, quickly; `level` is zlib's, 0 for no compression."""
     data = io.BytesIO()
-    image.save(data, format="PNG", compress_level=1)
+    image.save(data, format="PNG", compress_level=level)
     return data.getvalue()
 
 
