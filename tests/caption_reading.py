@@ -44,9 +44,6 @@ NAMES = {  # of the same places, in a list of words
     "water": "water",
 }
 
-STYLES = ("flat", "cartoon", "3d", "pixel art")
-_STYLE = "|".join(STYLES)
-
 PLAIN = {"white", "gray", "black", "blue", "green", "yellow", "pink", "orange", "purple"}
 
 
@@ -94,7 +91,7 @@ def parse(text: str) -> Reading:
     """Take a caption apart; an assertion fails on anything that is not of its language."""
     text = text.removesuffix(".")
     first, *rest = text.split(" ")
-    listed = re.search(rf", (?!(?:{_STYLE})(?: style| illustration|)$)", text)
+    listed = re.search(r", (?!\w+ (?:style|illustration)$)", text)
     bare = re.match(rf"(?:{'|'.join(plurals())})\b", " ".join(rest) if first in COLOURS else text)
     sentence = (first in NUMBERS or bare) and not listed
     return _parse_sentence(text) if sentence else _parse_words(text.split(", "))
@@ -115,7 +112,7 @@ def _parse_words(words: list[str]) -> Reading:
             assert not background, "the background is said twice"
             background = NAMES.get(word, word.removesuffix(" background"))
             assert background in {*PLAIN, *PLACES.values()}, word
-        elif word in STYLES[1:]:
+        elif word == "cartoon":
             assert not style, "the style is said twice"
             style = word
         elif word in COLOURS and word not in icon_of_noun():
@@ -137,9 +134,9 @@ def _parse_words(words: list[str]) -> Reading:
 
 def _parse_sentence(text: str) -> Reading:
     style = background = relation = ""
-    if match := re.match(rf"(?:a|an) ({_STYLE}) (?:drawing|picture|illustration) of ", text):
+    if match := re.match(r"(?:a|an) (\w+) (?:drawing|picture|illustration) of ", text):
         style, text = match[1], text[match.end() :]
-    if match := re.search(rf", ({_STYLE})(?: style| illustration|)$", text):
+    if match := re.search(r", (\w+) (?:style|illustration)$", text):
         assert not style, "the style is said twice"
         style, text = match[1], text[: match.start()]
     if match := re.search(r" on (a|an) (\w+) background$", text):

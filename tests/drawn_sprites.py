@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from imagen_core.training.sprites import ICON_SETS, concepts, kept_pixels, sprite_path
+from imagen_core.training.sprites import concepts, sprite, sprite_path
 
 INKS = ("red", "orange", "green", "blue", "purple", "brown")
 
@@ -17,7 +17,7 @@ def drawn_sprites(folder: Path) -> Iterator[Path]:
     """Make `folder` the cache folder, filled with a disc or a bar for every concept and style, while it is iterated."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
-        kept_pixels.cache_clear()
+        sprite.cache_clear()
         drawings = []
         for ink in INKS:
             for shape in ("disc", "bar"):
@@ -28,9 +28,9 @@ def drawn_sprites(folder: Path) -> Iterator[Path]:
                 drawings.append(folder / f"{shape}-{ink}.png")
                 picture.save(drawings[-1], compress_level=1)
         for number, concept in enumerate(concepts()):
-            for set_number, icon_set in enumerate(ICON_SETS):
-                path = sprite_path(concept.icon, icon_set.style)
+            for style_number, style in enumerate(("cartoon", "flat")):
+                path = sprite_path(concept.icon, style)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.symlink_to(drawings[(number * len(ICON_SETS) + set_number) % len(drawings)])
+                path.symlink_to(drawings[(number * 2 + style_number) % len(drawings)])
         yield folder
-    kept_pixels.cache_clear()
+    sprite.cache_clear()

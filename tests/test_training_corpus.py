@@ -19,7 +19,7 @@ from imagen_core.training.captions import caption
 from imagen_core.training.config import CONFIGS, StageConfig
 from imagen_core.training.corpus import Corpus, load_shard, make_shard, picture, shard_scenes
 from imagen_core.training.scenes import compose, render
-from imagen_core.training.sprites import kept_pixels, sprite_path
+from imagen_core.training.sprites import sprite, sprite_path
 from tests.conftest import tiny_text_encoder
 
 SCENES = 6
@@ -29,7 +29,7 @@ SCENES = 6
 def small_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Shards of six scenes, and for their things sprites that are drawn here."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    kept_pixels.cache_clear()
+    sprite.cache_clear()
     for seed in range(2 * SCENES):
         scene = compose(random.Random(seed))
         for thing in scene.things:
@@ -40,7 +40,7 @@ def small_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
             ImageDraw.Draw(drawing).ellipse((0, 0, 1023, 1023), fill=colour, outline="black", width=60)
             drawing.save(path, compress_level=1)
     yield
-    kept_pixels.cache_clear()
+    sprite.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from imagen_core.training.scenes import STYLES, Placed, Scene, render
-from imagen_core.training.sprites import ICON_SETS, Concept, kept_pixels, sprite_path
+from imagen_core.training.scenes import Placed, Scene, render
+from imagen_core.training.sprites import Concept, sprite, sprite_path
 from tests.caption_reading import drawn
 
 
@@ -22,7 +22,7 @@ from tests.caption_reading import drawn
 def draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Concept]]:
     """A function that draws a sprite, (name, shape, colour), into an empty cache folder and returns its concept."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    kept_pixels.cache_clear()
+    sprite.cache_clear()
 
     def make(name: str, shape: str, colour: str) -> Concept:
         picture = Image.new("RGBA", (1024, 1024))
@@ -37,14 +37,14 @@ def draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
             for x in (320, 704):
                 pen.ellipse((x - 90, 300, x + 90, 480), fill="white", outline="black", width=32)
             pen.arc((256, 400, 768, 800), 20, 160, fill="black", width=48)
-        for icon_set in ICON_SETS:
-            path = sprite_path(name, icon_set.style)
+        for style in ("cartoon", "flat"):
+            path = sprite_path(name, style)
             path.parent.mkdir(parents=True, exist_ok=True)
             picture.save(path, compress_level=1)
         return Concept(name, name, name, "", ())
 
     yield make
-    kept_pixels.cache_clear()
+    sprite.cache_clear()
 
 
 def centroid(weights: Tensor) -> tuple[float, float]:
@@ -150,17 +150,3 @@ def test_a_window_is_the_crop_of_the_whole(draw: Callable[..., Concept]) -> None
             window = render(shown, side, (left / 256, top / 256, side / 256))
             crop = whole[:, top : top + side, left : left + side]
             torch.testing.assert_close(window, crop, atol=1e-3, rtol=0)
-
-
-def test_pixel_art_shows_every_cell_in_one_colour_the_mean_of_what_is_there(draw: Callable[..., Concept]) -> None:
-    things = (Placed(draw("face", "face", "#e8a020"), "", 0.45, 0.55, 0.7, 4.0),)
-    shown = render(Scene(things, "pixel art", "meadow"), 256)
-    cells = shown.unfold(1, 8, 8).unfold(2, 8, 8)  # (3, 32, 32, 8, 8)
-    assert float((cells.amax((3, 4)) - cells.amin((3, 4))).max()) == 0
-    smooth = render(Scene(things, "flat", "meadow"), 128)
-    torch.testing.assert_close(cells[..., 0, 0], F.avg_pool2d(smooth, 4), atol=1e-5, rtol=0)
-    assert float((render(Scene(things, "pixel art", "meadow"), 64) - shown[:, ::4, ::4]).abs().max()) == 0
-
-
-def test_styles_are_sets_of_icons_or_pixel_art() -> None:
-    assert set(STYLES) == {icon_set.style for icon_set in ICON_SETS} | {"pixel art"}

@@ -21,7 +21,6 @@ from imagen_core.training.sprites import (
     cache_folder,
     concepts,
     fetch,
-    kept_pixels,
     render_all,
     sprite,
     sprite_path,
@@ -85,8 +84,9 @@ def test_a_machine_without_npm_is_told_so(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_an_icon_is_cut_to_the_square_that_it_shows() -> None:
     pytest.importorskip("resvg_py", reason="the weights' makers only need it")
-    icon = Icon(DOT, (16, 16), (0, 0, 16)).cropped()
-    assert icon.box == pytest.approx((8, 2, 6), abs=3 * 16 / 256)
+    icon = Icon(DOT, (0, 0, 16, 16)).cropped()
+    assert icon.box == pytest.approx((8, 2, 6, 6), abs=3 * 16 / 256)
+    assert icon.box[2] == icon.box[3]
     shown = icon.render(128)
     assert (shown.size, shown.mode) == ((128, 128), "RGBA")
     left, top, right, bottom = shown.getchannel("A").getbbox() or (0, 0, 0, 0)
@@ -97,7 +97,7 @@ def test_an_icon_is_cut_to_the_square_that_it_shows() -> None:
 
 def test_a_wide_icon_keeps_its_shape() -> None:
     pytest.importorskip("resvg_py", reason="the weights' makers only need it")
-    shown = Icon('<rect x="2" y="6" width="12" height="3"/>', (16, 16), (0, 0, 16)).cropped().render(128)
+    shown = Icon('<rect x="2" y="6" width="12" height="3"/>', (0, 0, 16, 16)).cropped().render(128)
     left, top, right, bottom = shown.getchannel("A").getbbox() or (0, 0, 0, 0)
     assert (right - left) / (bottom - top) == pytest.approx(4, rel=0.1)
     assert (top + bottom) / 2 == pytest.approx(64, abs=2)
@@ -106,7 +106,7 @@ def test_a_wide_icon_keeps_its_shape() -> None:
 def test_an_icon_that_shows_nothing_is_refused() -> None:
     pytest.importorskip("resvg_py", reason="the weights' makers only need it")
     with pytest.raises(ValueError, match="shows nothing"):
-        Icon("", (16, 16), (0, 0, 16)).cropped()
+        Icon("", (0, 0, 16, 16)).cropped()
 
 
 def test_all_sprites_are_drawn_once_into_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,7 @@ def test_all_sprites_are_drawn_once_into_the_cache_folder(tmp_path: Path, monkey
 
 def test_a_sprite_is_premultiplied_and_reduced_by_boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    kept_pixels.cache_clear()
+    sprite.cache_clear()
     picture = Image.new("RGBA", (1024, 1024), (0, 200, 0, 0))  # transparent green, which must not shine through
     picture.paste((255, 0, 0, 255), (0, 0, 520, 1024))  # 32 and a half columns at size 64
     picture.paste((0, 0, 255, 51), (520, 512, 1024, 1024))
@@ -151,7 +151,7 @@ def test_a_sprite_is_premultiplied_and_reduced_by_boxes(tmp_path: Path, monkeypa
     path.parent.mkdir(parents=True)
     picture.save(path)
     small = sprite("thing", "flat", 64)
-    kept_pixels.cache_clear()
+    sprite.cache_clear()
     assert small.shape == (4, 64, 64)
     assert small.dtype == torch.float32
     assert small[:, 10, 10].tolist() == [1, 0, 0, 1]

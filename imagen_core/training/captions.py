@@ -34,15 +34,13 @@ def _sentence(scene: Scene, rng: random.Random) -> str:
         text = f"{text} {between} {others[0]}"
     if scene.background != "white" or rng.random() < 0.3:
         text = f"{text} {BACKGROUND_WORDS[scene.background]}"
-    draw = rng.random() * (1.0 if scene.style == STYLES[0] else 0.35)
-    if draw < 0.12:
+    draw = rng.random() * (1.0 if scene.style == STYLES[0] else 0.55)
+    if draw < 0.25:
         text = f"{text}, {scene.style} style"
-    elif draw < 0.24:
+    elif draw < 0.5:
         text = f"{article(scene.style)} {scene.style} {rng.choice(['drawing', 'picture', 'illustration'])} of {text}"
-    elif draw < 0.29:
+    elif draw < 0.55:
         text = f"{text}, {scene.style} illustration"
-    elif draw < 0.35:
-        text = f"{text}, {scene.style}"
     return text
 
 

@@ -18,10 +18,7 @@ from imagen_core.training.backgrounds import BACKGROUNDS, PLAIN, paint
 from imagen_core.training.colours import COLOURS, recolour
 from imagen_core.training.sprites import Concept, concepts, sprite
 
-PIXEL_ART = "pixel art"  # the first style again, drawn in so few cells that each can be seen
-CELLS = 32  # a side
-STYLES = ("flat", "cartoon", "3d", PIXEL_ART)  # of ICON_SETS and this; the first is what a prompt without one means
-_STYLE_SHARES = (66, 12, 12, 10)  # per cent
+STYLES = ("flat", "cartoon")  # of ICON_SETS; the first is what a prompt without a style means
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 RELATIONS = {"left": "to the left of", "right": "to the right of", "above": "above", "below": "below"}
 HELD_OUT_SHARE = 10  # one in so many combinations is never trained on
@@ -67,11 +64,11 @@ def held_out(*words: str) -> bool:
 def compose(rng: random.Random) -> Scene:
     """Draw a scene at random, without any combination that is held out."""
     while True:
-        (style,) = rng.choices(STYLES, _STYLE_SHARES)
+        style = STYLES[0] if rng.random() < 0.85 else rng.choice(STYLES[1:])
         draw = rng.random()
-        if draw < 0.3:
+        if draw < 0.18:
             things, relation = _single(rng), ""
-        elif draw < 0.45:
+        elif draw < 0.33:
             things, relation = _several(rng), ""
         elif draw < 0.82:
             things, relation = _pair(rng)
@@ -156,8 +153,6 @@ def _group_and_one(rng: random.Random) -> tuple[tuple[Placed, ...], str]:
 
 def render(scene: Scene, size: int, window: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Tensor:
     """Pixels (3, size, size) in [-1, 1] of the window (left, top, side; shares of the picture) of a scene."""
-    if scene.style == PIXEL_ART:
-        return _in_cells(replace(scene, style=STYLES[0]), size, window)
     left, top, side = window
     picture = paint(scene.background, size, window)  # (3, size, size) in [0, 1]
     for thing in scene.things:
@@ -175,12 +170,3 @@ def render(scene: Scene, size: int, window: tuple[float, float, float] = (0.0, 0
         layer = F.grid_sample(rgba[None], grid, padding_mode="zeros", align_corners=False)[0]
         picture = picture * (1 - layer[3:]) + layer[:3]
     return picture.clamp(0, 1) * 2 - 1
-
-
-def _in_cells(scene: Scene, size: int, window: tuple[float, float, float]) -> Tensor:
-    """The same as `render`, each of CELLS x CELLS cells of the whole picture in the mean colour of what it shows."""
-    left, top, side = window
-    cells = F.avg_pool2d(render(scene, 4 * CELLS), 4)  # (3, CELLS, CELLS)
-    place = (torch.arange(size) + 0.5) / size * side * CELLS
-    rows, columns = ((place + edge * CELLS).long() for edge in (top, left))
-    return cells[:, rows][:, :, columns]

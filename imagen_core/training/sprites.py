@@ -48,12 +48,6 @@ ICON_SETS = (
         "1.2.6",
         "7d064769dee690815f823bc5bcc511d957198caf9f5edd8dd9c1aa48a6aeb175",
     ),
-    IconSet(
-        "3d",
-        "@iconify-json/fluent-emoji",
-        "1.2.7",
-        "8044210dbf11e016d4de85f15d01a243423bd832457e7e2491df1b751c0e272b",
-    ),
 )
 
 
@@ -115,28 +109,20 @@ def fetch(icon_set: IconSet, folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Icon:
-    """SVG elements, the size (width, height) that they are drawn in, and the box (left, top, side) that is shown."""
+    """SVG elements and the box (left, top, width, height) that they are drawn in."""
 
     body: str
-    size: tuple[float, float]
-    box: tuple[float, float, float]
+    box: tuple[float, float, float, float]
 
     def render(self, size: int) -> Image.Image:
-        """RGBA, size x size.
-
-        The whole drawing is rendered and the box cut out of it: resvg 0.48 breaks off at a filter whose area begins
-        outside of the picture.
-        """
+        """RGBA, size x size."""
         import resvg_py
 
-        left, top, side = self.box
-        width, height = self.size
-        scale = size / side
-        svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">{self.body}</svg>'
-        data = resvg_py.svg_to_bytes(svg_string=svg, width=round(width * scale), height=round(height * scale))
-        whole = Image.open(io.BytesIO(bytes(data))).convert("RGBA")
-        x, y = round(left * scale), round(top * scale)
-        return whole.crop((x, y, x + size, y + size))  # transparent where the box is larger than the drawing
+        view_box = " ".join(f"{value:.4f}" for value in self.box)
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view_box}">{self.body}</svg>'
+        return Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size)))).convert(
+            "RGBA"
+        )
 
     def cropped(self) -> Icon:
         """The same drawing in the smallest square box that holds what is visible of it."""
@@ -147,7 +133,7 @@ class Icon:
         side = max(right - left, bottom - top) + 2
         scale = self.box[2] / _PROBE
         x, y = (left + right - side) / 2, (top + bottom - side) / 2
-        return Icon(self.body, self.size, (self.box[0] + x * scale, self.box[1] + y * scale, side * scale))
+        return Icon(self.body, (self.box[0] + x * scale, self.box[1] + y * scale, side * scale, side * scale))
 
 
 def _icons(tarball: Path) -> dict[str, Icon]:
@@ -164,8 +150,7 @@ def _icons(tarball: Path) -> dict[str, Icon]:
     for name, parent in parents.items():
         icon = data["icons"][parent or name]
         width = icon.get("width", data.get("width", 16))
-        height = icon.get("height", data.get("height", width))
-        icons[name] = Icon(icon["body"], (width, height), (0, 0, max(width, height)))
+        icons[name] = Icon(icon["body"], (0, 0, width, icon.get("height", data.get("height", width))))
     return icons
 
 
@@ -190,15 +175,9 @@ def sprite_path(icon: str, style: str, folder: Path | None = None) -> Path:
     return (folder or cache_folder()) / "sprites" / style / f"{icon}.png"
 
 
-@lru_cache(maxsize=1500)
-def kept_pixels(icon: str, style: str, size: int) -> Tensor:
-    """(4, size, size) RGBA, uint8, reduced from the 1024-pixel picture with a box filter."""
-    with Image.open(sprite_path(icon, style)) as picture:
-        return torch.from_numpy(np.array(picture.reduce(SPRITE_SIZE // size))).permute(2, 0, 1).contiguous()
-
-
+@lru_cache(maxsize=1024)
 def sprite(icon: str, style: str, size: int) -> Tensor:
-    """(4, size, size) premultiplied RGBA in [0, 1], float32; the small integers that it comes from are kept."""
-    rgba = kept_pixels(icon, style, size).float() / 255
-    rgba[:3] *= rgba[3:]
-    return rgba
+    """(4, size, size) premultiplied RGBA in [0, 1], float32, reduced from the 1024-pixel picture with a box filter."""
+    rgba = np.asarray(Image.open(sprite_path(icon, style)).reduce(SPRITE_SIZE // size), dtype=np.float32) / 255.0
+    rgba[..., :3] *= rgba[..., 3:]
+    return torch.from_numpy(rgba).permute(2, 0, 1).contiguous()
