@@ -76,7 +76,7 @@ def draw_pair(imagen: Imagen, address: str, session: str, index: int) -> Pair:
             silent = done_there(lambda: draw_silent(imagen, seeds["alone"]))
     at = {arrival.kind: arrival.seconds for arrival in arrivals}  # the last of each kind
     first = next(arrival.seconds for arrival in arrivals if arrival.kind == "step")
-    return Pair(first, at["stage_done"], at["finished"], silent.seconds, silent.stages, silent.steps)
+    return Pair(first, at["step"], at["finished"], silent.seconds, silent.stages, silent.steps)
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,12 @@ def test_generate_streams_its_events(client: Client) -> None:
     job = client.submit("a red apple", 3.0, 4, 11, "", api_name="/generate")
     *events, (_, _, last) = list(job)
     assert all(event[:2] == (None, None) for event in events)
-    kinds = [(event["kind"], event["stage"], event.get("step", 0)) for *_, event in events]
-    assert kinds[0] == ("stage", "base", 0)
-    assert [(stage, step) for kind, stage, step in kinds if kind == "step" and step == 1] == [(s, 1) for s in STAGES]
-    assert [stage for kind, stage, _ in kinds if kind == "stage_done"] == list(STAGES)
+    kinds = [(event["kind"], event["stage"]) for *_, event in events]
+    assert kinds[0] == ("stage", "base")
+    told = [event for *_, event in events if event["kind"] == "step"]
+    steps = [(event["stage"], each["step"]) for event in told for each in (*event["between"], event)]
+    assert [stage for stage, step in steps if step == 1] == list(STAGES)
+    assert [event["stage"] for event in told if "done" in event] == list(STAGES)
     previews = [event["x_0"] for *_, event in events if event["kind"] == "step"]
     assert all(preview[0].startswith("data:image/") for preview in previews)
     assert (last["kind"], last["size"]) == ("finished", 1024)

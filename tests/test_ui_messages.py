@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator
+import statistics
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from PIL import Image
 
 from imagen_core.events import Preview, StageFinished, StepStats
 from imagen_core.imagen import Imagen
-from imagen_core.ui.messages import INTERVAL, Messages, encoded
+from imagen_core.ui.messages import INTERVAL, SHARE, Messages, encoded
 
 STATS = StepStats(0.0, (1.0,), (0.0,), (0.0,), (1.0,), (0.0,))
 
@@ -32,49 +34,87 @@ def test_run_is_told_from_beginning_to_end(tiny_imagen: Imagen) -> None:
     messages = Messages()
     told = [messages.begun(recipe)]
     told += [message for event in tiny_imagen.stream(recipe) if (message := messages.event(event))]
-    assert [message["kind"] for message in told if message["kind"] != "step"] == ["begun", *["stage", "stage_done"] * 3]
+    assert [message["kind"] for message in told if message["kind"] != "step"] == ["begun", *["stage"] * 3]
     for stage in recipe.stages():
-        steps = [message["step"] for message in told if message["kind"] == "step" and message["stage"] == stage]
-        assert steps[0] == 1
-        assert steps[-1] == recipe.stage(stage).num_steps
-        assert steps == sorted(set(steps))
+        steps = [message for message in told if message["kind"] == "step" and message["stage"] == stage]
+        numbers = [each["step"] for message in steps for each in (*message["between"], message)]
+        assert numbers == list(range(1, recipe.stage(stage).num_steps + 1))
+        assert [message["done"]["stage"] for message in steps if "done" in message] == [stage]
+        assert "done" in steps[-1]
     assert len({message["number"] for message in told}) == len(told)
     assert {message["run"] for message in told} == {told[0]["run"]}
     json.dumps(told)  # plain data only: it crosses processes and the network
 
 
-def test_steps_between_are_skipped_when_they_come_too_fast() -> None:
-    messages = Messages()
-    told = [step for step in range(1, 101) if messages.event(preview(step, 100))]
-    assert told[0] == 1
-    assert told[-1] == 100
-    assert len(told) < 10
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """A clock that stands still; what is returned moves it on, by seconds."""
+    now = [100.0]
+    monkeypatch.setattr("imagen_core.ui.messages.time.monotonic", lambda: now[0])
+
+    def move(seconds: float) -> None:
+        now[0] += seconds
+
+    return move
 
 
-def test_instruments_of_skipped_steps_come_with_the_next_one() -> None:
-    messages = Messages()
-    told = [message for step in range(1, 101) if (message := messages.event(preview(step, 100)))]
-    steps = [step for message in told for step in [*(b["step"] for b in message["between"]), message["step"]]]
-    assert steps == list(range(1, 101))
-    assert all(set(b["stats"]) == set(asdict(STATS)) for message in told for b in message["between"])
+def told_steps(messages: Messages, num_steps: int, pass_on: Callable[[], None]) -> list[dict[str, Any]]:
+    """The messages of a stage of so many steps, before each of which `pass_on` is called."""
+    told = []
+    for step in range(1, num_steps + 1):
+        pass_on()
+        told.append(messages.event(preview(step, num_steps)))
+    told.append(messages.event(StageFinished("base", 64, torch.zeros(1, 3, 64, 64), 0.0, cached=False)))
+    return [message for message in told if message is not None]
 
 
-def test_steps_that_take_their_time_are_all_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def clock() -> Iterator[float]:
-        now = 100.0
-        while True:
-            yield now
-            now += INTERVAL + 0.001
+def test_quick_steps_travel_together_and_none_is_left_out(clock: Callable[[float], None]) -> None:
+    told = told_steps(Messages(), 100, lambda: clock(0.3 * INTERVAL))
+    assert len(told) == 1 + 100 // 4  # the first at once, then every fourth; the last of them is the end
+    assert [len(message["between"]) for message in told] == [0, *[3] * 24, 2]
+    steps = [each for message in told for each in (*message["between"], message)]
+    assert [step["step"] for step in steps] == list(range(1, 101))
+    assert all(set(step["stats"]) == set(asdict(STATS)) for step in steps)
+    assert all(step["x_0"] and step["x_t"] for step in steps)
+    assert [message["step"] for message in told if "done" in message] == [100]
 
-    ticks = clock()
-    monkeypatch.setattr("imagen_core.ui.messages.time.monotonic", lambda: next(ticks))
-    messages = Messages()
-    assert all(messages.event(preview(step, 12)) for step in range(1, 13))
+
+def test_steps_between_have_no_pictures_where_making_them_takes_too_much_of_the_run(
+    clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(x: torch.Tensor, *_: int) -> list[str]:
+        clock(SHARE * INTERVAL)  # two pictures a step, so twice the share once in an interval
+        return ["picture"] * len(x)
+
+    monkeypatch.setattr("imagen_core.ui.messages.encoded", slow)
+    told = told_steps(Messages(), 30, lambda: clock(0.3 * INTERVAL))
+    assert all(message["x_0"] and message["x_t"] for message in told)
+    between = [step for message in told for step in message["between"]]
+    assert len(between) > 20
+    assert not any("x_0" in step or "x_t" in step for step in between[3:])
+    assert all("stats" in step for step in between)
+
+
+def test_steps_that_take_their_time_are_told_one_by_one(clock: Callable[[float], None]) -> None:
+    told = told_steps(Messages(), 12, lambda: clock(INTERVAL + 0.001))
+    assert [message["step"] for message in told] == list(range(1, 13))
+    assert not any(message["between"] for message in told)
+
+
+def test_pictures_of_x_t_are_as_noisy_as_it_is() -> None:
+    noise = torch.randn(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(0)) / 4  # little of it is clipped
+    event = Preview("sr1024", 1, 2, noise, noise, STATS, 0.1)
+    message = Messages().event(event)
+    assert message is not None
+    shown = picture(message["x_t"][0]).convert("L")
+    truth = Image.fromarray(((noise[0, :, :256, :256] + 1) * 127.5).byte().permute(1, 2, 0).numpy()).convert("L")
+    assert shown.size == (256, 256)
+    assert statistics.stdev(shown.tobytes()) == pytest.approx(statistics.stdev(truth.tobytes()), rel=0.1)
 
 
 @pytest.mark.parametrize(
     ("size", "images", "kind", "sent"),
-    [(64, 1, "PNG", 64), (256, 1, "JPEG", 256), (1024, 1, "JPEG", 512), (1024, 4, "JPEG", 256), (1024, 9, "JPEG", 128)],
+    [(64, 1, "BMP", 64), (256, 1, "JPEG", 256), (1024, 1, "JPEG", 512), (1024, 4, "JPEG", 256), (1024, 9, "JPEG", 128)],
 )
 def test_previews_are_small_and_64_pixels_are_exact(size: int, images: int, kind: str, sent: int) -> None:
     x_0 = torch.rand(images, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -141,10 +141,12 @@ def test_words_behind_the_cut_have_no_map() -> None:
 
 
 def test_an_empty_prompt_streams_with_maps_too(tiny_imagen: Imagen) -> None:
+    made = Messages()
+    told = [message for event in tiny_imagen.stream(fast(""), attention=True) if (message := made.event(event))]
+    assert all("attention" in message for message in told if message["kind"] == "step")
     for preview in previews(tiny_imagen, fast("")):
         assert of(preview).words == ()
         assert of(preview).text_share == pytest.approx((0.0,), abs=1e-6)  # all tokens are masked
-        assert Messages().event(preview) is not None
 
 
 def test_maps_are_packed_as_bytes_up_to_their_peak(monkeypatch: pytest.MonkeyPatch) -> None:

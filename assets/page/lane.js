@@ -71,19 +71,24 @@ class Lane {
     this.redraw();
   }
 
+  // A step, and those between it and the one before.
   add(message) {
-    const newest = this.frames[this.frames.length - 1];
-    if (newest && message.step <= newest.step) return; // a step of the parent, drawn again and here already
-    if (message.step > this.keptSteps && !this.drawnFrom) this.drawnFrom = message.step - 1;
-    const frame = new Frame(message, this.redraw);
-    frame.picture("x_0", this.look.image); // decoded before the cursor comes here
-    this.frames.push(frame);
-    this.points.push(...(message.between || []));
-    if (message.stats) this.points.push({ step: message.step, stats: message.stats });
+    for (const step of [...(message.between || []), message]) this.addStep(step);
     this.numSteps = message.num_steps;
     this.seconds = message.seconds;
     if (this.state === "failed") this.state = "running"; // it was believed lost
     this.redraw();
+  }
+
+  addStep(step) {
+    const newest = this.frames[this.frames.length - 1];
+    if (newest && step.step <= newest.step) return; // a step of the parent, drawn again and here already
+    if (step.step > this.keptSteps && !this.drawnFrom) this.drawnFrom = step.step - 1;
+    if (step.stats) this.points.push({ step: step.step, stats: step.stats });
+    if (!step.x_0) return; // only its instruments were told
+    const frame = new Frame(step, this.redraw);
+    frame.picture("x_0", this.look.image); // decoded before the cursor comes here
+    this.frames.push(frame);
   }
 
   finish(message, inherited) {

@@ -115,6 +115,7 @@ class CascadeView {
     this.timeline.grown();
     const { step, num_steps: steps } = message;
     this.status.say(`Drawing at ${lane.stage.size} pixels: step ${step} of ${steps}, ${lane.timeLeft()} left.`);
+    if (message.done) this.stage_done(message.done);
   }
 
   stage_done(message) {

@@ -26,7 +26,7 @@ MAX_SIDE = 1024  # pixels, of a frame that comes in
 SIDE = 384  # pixels, of the animation: six times 64, so that the smallest stage keeps its square pixels
 STEP_MS, LAST_MS = 80, 2000  # how long a frame stays, and the last one; GIF counts in hundredths of a second
 _PATIENCE = 20.0  # seconds that a visitor waits for the animation of another one
-_DATA_URI = re.compile(r"data:image/(?:png|jpeg);base64,([A-Za-z0-9+/]+={0,2})")
+_DATA_URI = re.compile(r"data:image/(?:bmp|jpeg);base64,([A-Za-z0-9+/]+={0,2})")
 _PALETTE = Image.Quantize.FASTOCTREE
 _turn = threading.BoundedSemaphore(1)
 
@@ -36,7 +36,7 @@ class AnimationError(ValueError):
 
 
 def animation(frames: Sequence[str], kind: str) -> bytes:
-    """The file of `kind`, "gif" or "webp", that shows `frames`, data URIs of PNG or JPEG, one after another, for ever.
+    """The file of `kind`, "gif" or "webp", that shows `frames`, data URIs of BMP or JPEG, one after another, for ever.
 
     Raises AnimationError where they are not what the page sends.
     """
@@ -92,10 +92,10 @@ def _picture(frame: str, number: int) -> Image.Image:
     """The picture of a data URI; its size is known before its pixels are decoded."""
     match = _DATA_URI.fullmatch(frame)
     if match is None:
-        raise AnimationError(f"Frame {number} is no PNG or JPEG as a data URI: reload the page and try again.")
+        raise AnimationError(f"Frame {number} is no BMP or JPEG as a data URI: reload the page and try again.")
     try:
         data = base64.b64decode(match[1], validate=True)
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+        with Image.open(io.BytesIO(data), formats=("BMP", "JPEG")) as image:
             if max(image.size) > MAX_SIDE:
                 raise AnimationError(f"Frame {number} is larger than {MAX_SIDE} pixels: reload the page and try again.")
             return image.convert("RGB")

@@ -78,7 +78,8 @@ def generate_function(model: BackgroundModel, default: Recipe) -> Callable[..., 
         """Draw one picture; stream (null, null, event) while it is drawn, then (png, recipe, last event).
 
         An event has a "kind": "stage" (a stage begins), "step" (one denoising step, with its previews as data URIs
-        in "x_0" and "x_t", and its instruments in "stats"), "stage_done", at the end "finished".
+        in "x_0" and "x_t", its instruments in "stats", the steps just before it in "between", and "done" if it
+        ends its stage), "stage_done" (of a stage that was kept from an earlier run), at the end "finished".
 
         Args:
             prompt: What to draw, in English, at most 1,000 characters.

@@ -159,6 +159,10 @@ def _connect_run(
         show_progress="minimal",
         show_progress_on=output.queue,
         trigger_mode="once",
+        # The recipe's own rules read what comes, and gradio would change to another thread and back for every control
+        # before the run and for every message in it.
+        preprocess=False,
+        postprocess=False,
     )
     begun.then(
         openings.settle,

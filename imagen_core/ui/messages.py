@@ -1,14 +1,16 @@
 """A run's events as small messages for the cascade view in the browser.
 
-The view keeps the pictures, so no message repeats one. Previews are at least 80 ms apart in a stage, but its first
-and last step are always there; a step between is skipped before it is encoded, which is what keeps streaming cheap.
-Its instruments are a few numbers and travel with the next message, so that none is missing.
+The view keeps the pictures, so no message repeats one. Every message costs the page's process about as much as the
+pictures in it, so steps come at least 100 ms apart, those between travel with the next one, and a stage's last step
+tells its end. Instruments are never left out, nor are the pictures of a stage's first and last step; those of steps
+between are made as long as making pictures takes a small share of the run.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import math
 import secrets
 import time
 from collections.abc import Sequence
@@ -19,15 +21,18 @@ from imagen_core.events import Event, Preview, PromptEncoded, StageFinished, Sta
 from imagen_core.recipe import SIZES, Recipe
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Tensor
 
 Message: TypeAlias = dict[str, Any]
 
-INTERVAL = 0.08  # seconds between the previews of a stage
-_EXACT_SIZE = 64  # pixels; a picture up to here is sent as PNG, because the page enlarges its pixels
+INTERVAL = 0.1  # seconds between two messages of steps
+SHARE = 0.03  # of a run's time may go into its pictures before those of steps between are left out
+# Pixels; a picture up to here is sent as it is, because the page enlarges its pixels: as BMP, 16 kB in base64, because
+# most steps are of this size, and PNG takes thirty times as long to save a third of that.
+_EXACT_SIZE = 64
 _MAPS_BYTES = 2**16  # of word maps in one message
-# Pixels, JPEG quality and PNG level; noise is dear to compress, gets no smaller by it, and nobody reads it closely.
-_X_0, _X_T = (512, 85, 1), (256, 70, 0)
+_X_0, _X_T = (512, 85), (256, 70)  # pixels and JPEG quality; nobody reads noise closely
 
 
 class Messages:
@@ -36,10 +41,11 @@ class Messages:
     def __init__(self) -> None:
         self._run = secrets.token_hex(6)
         self._count = 0
-        self._sent_at = 0.0
+        self._sent_at = -math.inf
         self._began = time.monotonic()
+        self._encoding = 0.0  # seconds that pictures have taken
         self._cached: list[str] = []
-        self._between: list[Message] = []
+        self._steps: list[Message] = []  # not told yet, the oldest first
 
     def message(self, kind: str, **values: object) -> Message:
         """One message; its number makes it differ from the one before, else the page would not see it."""
@@ -58,16 +64,12 @@ class Messages:
             case PromptEncoded():
                 return None  # the page has told it while the prompt was typed
             case StageStarted():
-                self._sent_at, self._between = 0.0, []
+                self._steps = []
                 return self.message("stage", **asdict(event))
             case Preview():
-                return self._step(event)
+                return self._preview(event)
             case StageFinished():
-                pictures = encoded(event.x_0, *_X_0) if event.cached else []
-                if event.cached:
-                    self._cached.append(event.stage)
-                values = {"stage": event.stage, "seconds": event.seconds, "cached": event.cached}
-                return self.message("stage_done", x_0=pictures, **values)
+                return self._stage_done(event)
 
     def finished(self, stage: str, files: Sequence[Message]) -> Message:
         """The last: the files of the finished pictures."""
@@ -75,25 +77,41 @@ class Messages:
         values = {"stage": stage, "files": list(files), "cached": self._cached}
         return self.message("finished", seconds=seconds, size=SIZES[stage], **values)
 
-    def _step(self, preview: Preview) -> Message | None:
+    def _preview(self, preview: Preview) -> Message | None:
         now = time.monotonic()
-        if 1 < preview.step < preview.num_steps and now - self._sent_at < INTERVAL:
-            self._between.append({"step": preview.step, "stats": _stats(preview)})
-            return None
-        self._sent_at = now
-        between, self._between = self._between, []
-        return self.message(
-            "step",
-            stage=preview.stage,
-            step=preview.step,
-            num_steps=preview.num_steps,
-            seconds=preview.seconds,
-            stats=_stats(preview),
-            between=between,
-            x_0=encoded(preview.x_0, *_X_0),
-            x_t=encoded(preview.x_t, *_X_T),
-            **_attention(preview),
-        )
+        due = now - self._sent_at >= INTERVAL
+        wanted = due or preview.step in (1, preview.num_steps)
+        step: Message = {"step": preview.step, "num_steps": preview.num_steps, "seconds": preview.seconds}
+        step["stats"] = _stats(preview)
+        if wanted or self._encoding <= SHARE * (now - self._began):
+            step |= {"x_0": encoded(preview.x_0, *_X_0), "x_t": encoded(_thinned(preview.x_t), *_X_T)}
+            step |= _attention(preview)
+            self._encoding += time.monotonic() - now
+        self._steps.append(step)
+        # The last one goes with the stage's end, which follows at once.
+        return self._told(preview.stage) if due and preview.step < preview.num_steps else None
+
+    def _told(self, stage: str, **values: object) -> Message:
+        """The newest step, with those between it and the last one that was told."""
+        self._sent_at = time.monotonic()
+        *between, newest = self._steps
+        self._steps = []
+        return self.message("step", stage=stage, between=between, **newest, **values)
+
+    def _stage_done(self, event: StageFinished) -> Message:
+        """With its last steps; where it is kept from an earlier run, with its picture."""
+        values: Message = {"stage": event.stage, "seconds": event.seconds, "cached": event.cached}
+        if event.cached:
+            self._cached.append(event.stage)
+        if event.cached or not self._steps:
+            return self.message("stage_done", x_0=encoded(event.x_0, *_X_0) if event.cached else [], **values)
+        return self._told(event.stage, done=values)
+
+
+def _thinned(x_t: Tensor) -> Tensor:
+    """Every so-and-so-many-th pixel of (n, 3, h, w): noise stays as loud as it is, which the mean of many would not."""
+    apart = -(-max(x_t.shape[2:]) // _X_T[0])
+    return x_t[:, :, ::apart, ::apart]
 
 
 def _stats(preview: Preview) -> Message:
@@ -115,15 +133,15 @@ def fork_message(recipe: Recipe) -> Message | None:
     return {"stage": fork.stage, "step": fork.step, "history": fork.history, "parent": parent}
 
 
-def encoded(x_0: Tensor, max_size: int, quality: int, level: int = 1) -> list[str]:
+def encoded(x_0: Tensor, max_size: int, quality: int) -> list[str]:
     """The n pictures of (n, 3, h, w) as data URIs; the more there are, the smaller each.
 
-    Small ones are PNGs, with zlib's compression `level`; larger ones JPEGs.
+    Small ones are BMPs, larger ones JPEGs.
     """
     from imagen_core.images import to_jpeg, to_pil
 
     if max(x_0.shape[2:]) <= _EXACT_SIZE:
-        return [data_uri("png", png(image, level)) for image in to_pil(x_0)]
+        return [data_uri("bmp", _saved(image, "BMP")) for image in to_pil(x_0)]
     images = x_0.shape[0]
     size = max_size if images == 1 else max(_EXACT_SIZE, max_size // 2 if images <= 4 else max_size // 4)
     return [data_uri("jpeg", to_jpeg(x, size, quality)) for x in x_0]
@@ -144,13 +162,17 @@ def encoded_attention(attention: WordAttention) -> Message:
     return shown | {"peaks": peaks[:, :, 0, 0].tolist(), "maps": data}
 
 
-def png(image: Any, level: int = 1) -> bytes:
-    """A PIL image as PNG, quickly; `level` is zlib's, 0 for no compression."""
+def png(image: Image) -> bytes:
+    """A picture as PNG, quickly."""
+    return _saved(image, "PNG", compress_level=1)
+
+
+def _saved(image: Image, kind: str, **options: int) -> bytes:
     data = io.BytesIO()
-    image.save(data, format="PNG", compress_level=level)
+    image.save(data, format=kind, **options)
     return data.getvalue()
 
 
 def data_uri(kind: str, data: bytes) -> str:
-    """A picture of the kind "png" or "jpeg" as an address that holds it."""
+    """A picture of the kind "bmp", "png" or "jpeg" as an address that holds it."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

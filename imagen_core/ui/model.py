@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ def pretrained(name: str, tell: Callable[[str], None]) -> Imagen:
     large = model is not None and model.is_deepfloyd  # a step of a large model may take minutes
     if not large and not is_lent():  # where it is lent, this process has no accelerator
         done_there(imagen.warm_up)
+    # What is here by now stays, so the collector need not look at it again: with torch, transformers and gradio that
+    # takes a quarter of a second, in the middle of somebody's picture.
+    gc.collect()
+    gc.freeze()
     return imagen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -12,6 +13,14 @@ from imagen_core.ui.demo import build
 from imagen_core.ui.model import Models
 from imagen_core.ui.theme import PAGE_FOLDER, asset, theme
 
+# Seconds between two looks of gradio's queue for work, while there is none and while a picture is drawn. Its own on
+# Linux are a thousandth and a hundredth, which take 7 % of a core of an idle page, and more than that of a picture on
+# two cores: each look takes a core away from one of the threads that draw, and the other waits for it.
+_LOOKS = 0.005
+_PROGRESS_LOOKS = 0.1  # for `gr.Progress`, which the page does not use
+# Seconds that a thread that draws waits at most for the interpreter, which it asks for hundreds of times a step, while
+# another thread packs a message. Python's own are ten times as many.
+_WAITS = 0.0005
 _STYLES = ("page", "view", "timeline", "instruments", "runs", "restyle", "keep", "words", "thresholds", "drafts")
 
 
@@ -37,6 +46,9 @@ def launch(blocks: gr.Blocks, place: Place, *, quiet: bool = True) -> str:
 
     Raises OSError where the port is taken.
     """
+    sys.setswitchinterval(_WAITS)
+    blocks._queue.sleep_when_free = _LOOKS
+    blocks._queue.progress_update_sleep_when_free = _PROGRESS_LOOKS
     _, url, _ = blocks.launch(
         server_name=place.host,
         server_port=place.port,

@@ -32,7 +32,8 @@ def points(page: Page, name: str, kind: str = "now") -> int:
 
 
 def test_every_step_is_a_point_even_without_a_preview(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagen_core.ui.messages.INTERVAL", 3600.0)  # only first and last steps have a picture
+    monkeypatch.setattr("imagen_core.ui.messages.INTERVAL", 3600.0)
+    monkeypatch.setattr("imagen_core.ui.messages.SHARE", 0.0)  # only first and last steps have a picture
     page = open_page()
     drawn(page, base_steps=30)
     expect(lane(page, "base")).to_have_attribute("data-frames", "2", timeout=WAIT)

@@ -1,0 +1,33 @@
+"""How the page is served."""
+
+from __future__ import annotations
+
+import sys
+
+import gradio as gr
+
+from imagen_core.ui.serving import Place, launch
+from tests.ui_page import GRADIO_WARNING, free_port, in_a_loop
+
+pytestmark = GRADIO_WARNING
+
+
+def empty_page() -> gr.Blocks:
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        gr.Textbox()
+    return blocks.queue()
+
+
+def test_gradio_still_has_what_is_set_of_it_and_it_is_set() -> None:
+    """Its queue's pauses have no public name: an update that renames them must not go unnoticed."""
+    blocks = in_a_loop(empty_page)
+    names = ("sleep_when_free", "progress_update_sleep_when_free")
+    before = [getattr(blocks._queue, name) for name in names]
+    interval = sys.getswitchinterval()
+    in_a_loop(lambda: launch(blocks, Place(host="127.0.0.1", port=free_port())))
+    try:
+        assert all(getattr(blocks._queue, name) > pause for name, pause in zip(names, before, strict=True))
+        assert sys.getswitchinterval() < 0.005
+    finally:
+        blocks.close(verbose=False)
+        sys.setswitchinterval(interval)
