@@ -19,7 +19,7 @@ def main() -> None:
     address = f"https://huggingface.co/spaces/{space}" if (space := os.environ.get("SPACE_ID")) else ""
     place = Place(flags.host, flags.port, flags.share, flags.mcp)
     try:
-        serve(offered(flags.model), place, default=flags.model.recipe, address=address)
+        serve(offered(flags.model, flags.options), place, default=flags.model.recipe, address=address)
     except PlaceError as error:
         sys.exit(str(error))
 

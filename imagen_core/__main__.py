@@ -7,11 +7,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagen_core import command_line
 from imagen_core.check import Checks
+from imagen_core.checkpoint_error import CheckpointError
 from imagen_core.command_line_options import UsageError
 from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageFinished, StageStarted
 from imagen_core.metadata import MetadataError, quoted, save_png, write
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str] | None = None, load: Callable[[str], Imagen] |
     """Do what `arguments` say and return the exit code; `load` makes the Imagen of a preset's or folder's name."""
     try:
         request = command_line.parse(arguments)
-    except (UsageError, RecipeError, MetadataError) as error:
+    except (UsageError, RecipeError, MetadataError, CheckpointError) as error:
         return _failed(error, 2)
     except KeyboardInterrupt:
         return _failed("stopped", 130)
@@ -56,13 +58,11 @@ def _print_recipe(recipe: Recipe, prints: Sequence[str]) -> None:
 
 def _draw(request: command_line.Request, load: Callable[[str], Imagen] | None) -> int:
     """Load the model and draw every recipe."""
-    # Only here, where all arguments are known to be good: these imports take seconds.
-    from imagen_core.checkpoints import CheckpointError
-
     if load is None:
+        # Only here, where all arguments are known to be good: this import takes seconds.
         from imagen_core.imagen import Imagen
 
-        load = Imagen.from_pretrained
+        load = partial(Imagen.from_pretrained, options=request.options)
     try:
         imagen = load(request.model)
         if request.sweep:

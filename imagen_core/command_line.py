@@ -11,11 +11,13 @@ from pathlib import Path
 from imagen_core import link
 from imagen_core.check import Shared
 from imagen_core.command_line_options import RECIPE_OPTIONS, UsageError, parser
+from imagen_core.deepfloyd_options import Options
 from imagen_core.metadata import check_destination, quoted, read_limited
-from imagen_core.model_names import allowed_names, model_named
+from imagen_core.model_flags import read_options
+from imagen_core.model_names import ModelName, allowed_names, model_named
 from imagen_core.presets import LOCAL, preset
 from imagen_core.recipe import RULES, Recipe, RecipeError
-from imagen_core.recipe_source import read_source
+from imagen_core.recipe_source import Source, read_source
 from imagen_core.sweep import Sweep
 from imagen_core.sweep_axis import Axis
 from imagen_core.validation import shown
@@ -27,13 +29,14 @@ MAX_PROMPTS_SIZE = 10_000_000  # bytes of a file of prompts
 class Request:
     """What the command line asked for.
 
-    recipes: one per prompt. model: the preset or the folder to load. paths: per recipe, one path per image.
-    prints: "recipe", "link" or both, to print these and draw nothing. quiet: no progress bar. shared: what the picture
-    was whose recipe is drawn again, where that is known. sweep: to draw its sheet, at the first path, instead.
+    recipes: one per prompt. model: the preset or the folder to load; options: how. paths: per recipe, one path per
+    image. prints: "recipe", "link" or both, to print these and draw nothing. quiet: no progress bar. shared: what the
+    picture was whose recipe is drawn again, where that is known. sweep: to draw its sheet, at the first path, instead.
     """
 
     recipes: tuple[Recipe, ...]
     model: str
+    options: Options
     paths: tuple[tuple[Path, ...], ...]
     prints: tuple[str, ...]
     quiet: bool
@@ -44,12 +47,13 @@ class Request:
 def parse(arguments: Sequence[str] | None) -> Request:
     """Read `arguments`, by default those of the process, and find out whether the pictures could be written.
 
-    Raises `UsageError`, `RecipeError` or `MetadataError`; exits with 0 after --help.
+    Raises `UsageError`, `RecipeError`, `MetadataError` or `CheckpointError`; exits with 0 after --help.
     """
     options = parser().parse_args(arguments)
     prompts = _prompts(options)
-    given, shared = (None, None) if options.recipe is None else read_source(options.recipe)
-    start, model = _start(given, options.model)
+    source = Source() if options.recipe is None else read_source(options.recipe)
+    start, model = _start(source.recipe, options.model)
+    loading = read_options(options, model)
     values = {name: getattr(options, option) for option, name in RECIPE_OPTIONS.items()}
     texts = {name: text for name, text in values.items() if text is not None} | _settings(options.set)
     read = {name: RULES[name].read(text) if name in RULES else text for name, text in texts.items()}
@@ -60,7 +64,7 @@ def parse(arguments: Sequence[str] | None) -> Request:
             recipes.append(changed.updated({"prompt": prompt}))
         except RecipeError as error:
             raise UsageError(f"{where}{error}") from None
-    sweep = _sweep(options.sweep, recipes)
+    sweep = _sweep(options.sweep, source.axes, recipes)
     prints = tuple(name for name in ("recipe", "link") if getattr(options, f"print_{name}"))
     output = options.output
     if output is None:
@@ -68,7 +72,7 @@ def parse(arguments: Sequence[str] | None) -> Request:
     paths = _numbered(Path(output), [1] if sweep else [recipe.num_images for recipe in recipes])
     for path in () if prints else sum(paths, ()):
         check_destination(path)
-    return Request(tuple(recipes), model, paths, prints, options.quiet, shared, sweep)
+    return Request(tuple(recipes), model.source, loading, paths, prints, options.quiet, source.shared, sweep)
 
 
 def _prompts(options: argparse.Namespace) -> dict[str, str]:
@@ -91,17 +95,17 @@ def _prompts(options: argparse.Namespace) -> dict[str, str]:
     return prompts
 
 
-def _start(recipe: Recipe | None, model: str | None) -> tuple[Recipe, str]:
+def _start(recipe: Recipe | None, model: str | None) -> tuple[Recipe, ModelName]:
     """The recipe to begin with, that which was given or a default, and the model to load."""
     if model is None:
-        recipe = recipe or Recipe()
-        if recipe.model == LOCAL:
+        of_recipe = (recipe or Recipe()).model
+        if of_recipe == LOCAL:
             raise UsageError("The recipe was drawn with weights from a folder: give --model and that folder.")
-        return recipe, preset(recipe.model).name
+        model = preset(of_recipe).name
     known = model_named(model)
     if known is None:
         raise UsageError(f"--model must be one of {allowed_names()} or a folder, not {shown(model)}.")
-    return (recipe.updated({"model": known.recipe.model}) if recipe else known.recipe), known.source
+    return (recipe.updated({"model": known.recipe.model}) if recipe else known.recipe), known
 
 
 def _same_file(first: str, second: str) -> bool:
@@ -119,14 +123,14 @@ def _settings(pairs: Sequence[str]) -> dict[str, str]:
     return settings
 
 
-def _sweep(axes: Sequence[str], recipes: Sequence[Recipe]) -> Sweep | None:
-    """The sweep that --sweep asks for."""
-    if not axes:
+def _sweep(texts: Sequence[str], axes: tuple[Axis, ...], recipes: Sequence[Recipe]) -> Sweep | None:
+    """The sweep that --sweep asks for with `texts`, else that along the `axes` of a sheet, where one was given."""
+    if not texts and not axes:
         return None
     if len(recipes) > 1:
         raise UsageError("--sweep varies one recipe: give one prompt, others as --sweep prompt='a {red|blue} apple'.")
-    pairs = [axis.partition("=") for axis in axes]
-    return Sweep(recipes[0], tuple(Axis.of(name, values) for name, _, values in pairs))
+    pairs = [text.partition("=") for text in texts]
+    return Sweep(recipes[0], tuple(Axis.of(name, values) for name, _, values in pairs) or axes)
 
 
 def _numbered(output: Path, counts: Sequence[int]) -> tuple[tuple[Path, ...], ...]:

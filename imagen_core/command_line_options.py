@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import NoReturn
 
+from imagen_core.model_flags import add_model_flags
 from imagen_core.presets import PRESETS
 from imagen_core.recipe import RULES, STAGES, Recipe
 from imagen_core.validation import Number, Whole
@@ -77,9 +78,10 @@ def parser() -> argparse.ArgumentParser:
     add("--sweep", action="append", default=[], metavar="NAME=VALUES",
         help="draw a sheet instead, with a picture for each value, as in base.guidance_scale=1,2,4 or seed=1..9 or "
              "prompt='a {red|blue} apple'; the first goes along a row, a second down")  # fmt: skip
-    add("--recipe", metavar="FROM", help="begin with the recipe in a PNG made here, a JSON file or a link; all other "
-        "options change it")  # fmt: skip
+    add("--recipe", metavar="FROM", help="begin with the recipe in a PNG made here, a JSON file or a link, or with the "
+        "sweep in a sheet; all other options change it")  # fmt: skip
     add("--model", help=f"{', '.join(PRESETS)}, a repository (owner/name), or a folder with weights")
+    add_model_flags(options)
     add("--print-recipe", action="store_true", help="print the recipe as JSON and draw nothing")
     add("--print-link", action="store_true", help="print the recipe as the query of a link and draw nothing")
     add("--quiet", action="store_true", help="no progress bar")

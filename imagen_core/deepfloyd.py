@@ -6,7 +6,7 @@ A model is a folder for each stage. Stage III is the bundled one, behind stage I
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ from imagen_core.deepfloyd_checkpoints import (
     weight_files,
 )
 from imagen_core.deepfloyd_files import is_whole, wanted_files
+from imagen_core.deepfloyd_options import Options as Options
 from imagen_core.deepfloyd_safety import load_checker, load_refusal, load_watermark
-from imagen_core.hub import Hub
 from imagen_core.memory_plan import MemoryPlan, Part, free_bytes, num_weights
 from imagen_core.model_names import ModelName
 from imagen_core.models.deepfloyd import memory_format
@@ -46,21 +46,6 @@ from imagen_core.stage import Stage
 # leaves the range of float16; and how many numbers they hold in T5-XXL: 24 layers of 10,240 by 4,096.
 _WIDE = ".wo.weight"
 _PUBLISHED_WIDE = 24 * 10_240 * 4_096
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a large model is loaded.
-
-    revisions: by repository, the commit, tag or branch to fetch; the newest of "main" where there is none.
-    eight_bit: T5 in 8 bits, on CUDA with bitsandbytes. clean_caption: prompts are cleaned as IF's captions were.
-    hub: where repositories come from.
-    """
-
-    revisions: Mapping[str, str] = field(default_factory=dict)
-    eight_bit: bool = False
-    clean_caption: bool = False
-    hub: Hub = field(default_factory=Hub)
 
 
 def number_format(device: torch.device) -> torch.dtype:

@@ -22,7 +22,7 @@ import torch
 from tokenizers import Tokenizer
 
 from imagen_core.captions import plain_caption
-from imagen_core.model_names import INDEX
+from imagen_core.model_names import INDEX, SCHEDULER
 from imagen_core.models.deepfloyd import MAX_TOKENS, DeepFloydUNet, check_complete, load_unet
 from imagen_core.noise_conditioning import augment_then_upsample, upsample_then_noise
 from imagen_core.noise_schedule import checkpoint_schedule
@@ -175,7 +175,7 @@ def load_stage(folder: Path, name: str, text_encoder: TextEncoder, loading: Load
     """
     kind, _ = weight_files(folder, UNET, loading.dtype)
     with _told(folder, f"{name} stage"):
-        config = _read_json(folder / "scheduler" / "scheduler_config.json")
+        config = _read_json(folder / SCHEDULER)
         if config.get("prediction_type", "epsilon") != "epsilon":
             raise ValueError(f"its scheduler predicts {config['prediction_type']!r}, not epsilon.")
         variance = config.get("variance_type", "fixed_small")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagen_core.shards import CheckpointError
+from imagen_core.checkpoint_error import CheckpointError
 
 ANSWER_SECONDS = 2.5  # the longest wait for the Hub's first answer
 _AGAIN = "what has arrived is kept, so ask for the model again and it goes on from there"

@@ -21,7 +21,7 @@ from imagen_core import deepfloyd, fingerprint
 from imagen_core.cascade import Cascade
 from imagen_core.check import UNKNOWN_WEIGHTS
 from imagen_core.checkpoints import CheckpointError, bundled_folder, load, load_vocabulary
-from imagen_core.deepfloyd import Options
+from imagen_core.deepfloyd_options import Options
 from imagen_core.events import StageFinished
 from imagen_core.images import to_pil
 from imagen_core.memory_plan import MemoryPlan
@@ -67,15 +67,18 @@ class Imagen:
         and before it is loaded, what it takes of the memory, which `expected_memory` gives as data.
 
         device: as torch writes it; by default the first CUDA device where there is one, else the processor.
-        options: of the large models; the bundled one and its kind have none.
+        options: of the large models; the bundled one and its kind have none but `hub`.
         tell: takes the sentence about memory; by default it is printed to stderr, too.
 
         Raises:
-            CheckpointError: there is no such model, or a file of it is missing or damaged, or cannot be fetched.
+            CheckpointError: there is no such model, or a file of it is missing or damaged, or cannot be fetched; or it
+                has no such options.
         """
         model = model_named(name)
         if model is None:
             raise CheckpointError(f"{name!r} is neither a model folder nor one of: {allowed_names()}.")
+        options = options or Options()
+        options.check(model)
         where = _device(device)
         if not model.is_deepfloyd:
             folder = bundled_folder() if model.preset else Path(model.source)
@@ -84,12 +87,12 @@ class Imagen:
             print(
                 f"Licence of {model.preset.title}: {model.preset.licence}, {model.preset.licence_url}", file=sys.stderr
             )
-        folders = deepfloyd.folders(model, where, options or Options())
-        plan = deepfloyd.memory_plan(folders, where, options or Options())
+        folders = deepfloyd.folders(model, where, options)
+        plan = deepfloyd.memory_plan(folders, where, options)
         (tell or partial(print, file=sys.stderr))(str(plan))
         beside = [_weights(bundled_folder())] if "sr256" in folders else []
         weights = fingerprint.of_folders(folders, *beside)
-        return cls(deepfloyd.load(folders, plan, where, options or Options()), model.recipe, weights=weights)
+        return cls(deepfloyd.load(folders, plan, where, options), model.recipe, weights=weights)
 
     @property
     def name(self) -> str:

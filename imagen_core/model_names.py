@@ -1,11 +1,12 @@
 """What a person may call a model: a preset, a folder with weights, or a repository of the Hub with a first stage.
 
 Every door that takes a name (the page's flag, the command line, `Imagen.from_pretrained`) asks here, so that they mean
-the same by it. Nothing is loaded, nothing fetched, and of a folder nothing is read.
+the same by it. Nothing is loaded, nothing fetched, and of a folder the schedulers' configurations alone are read.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Collection
@@ -16,6 +17,7 @@ from imagen_core.presets import DEEPFLOYD_BASE, DEEPFLOYD_SR256, LOCAL, PRESETS,
 from imagen_core.recipe import Recipe
 
 INDEX = "model_index.json"  # in the folder of every stage that diffusers wrote
+SCHEDULER = "scheduler/scheduler_config.json"  # there, too
 _STAGES = ("base", "sr256")
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
 _REPOSITORY = re.compile(f"{_PART}/{_PART}")
@@ -70,7 +72,26 @@ def _folder(name: str) -> ModelName:
         folders = [("base", folder)]
     if not any(stage == "base" for stage, _ in folders):
         return ModelName(name, Recipe(model=LOCAL))
-    return ModelName(name, deepfloyd_recipe([stage for stage, _ in folders]), folders=tuple(folders))
+    recipe = deepfloyd_recipe([stage for stage, _ in folders])
+    for stage, part in folders:
+        recipe = _thresholded(recipe, stage, part)
+    return ModelName(name, recipe, folders=tuple(folders))
+
+
+def _thresholded(usual: Recipe, stage: str, folder: Path) -> Recipe:
+    """A recipe with the percentile of a stage's checkpoint; the usual one where it has none that a recipe may hold.
+
+    A file that cannot be read is told when the stage is loaded. The values for names that are not there are those of
+    diffusers.
+    """
+    try:
+        config = json.loads((folder / SCHEDULER).read_text(encoding="utf-8"))
+        if not config.get("thresholding", False):
+            return usual
+        percentile = round(100 * config.get("dynamic_thresholding_ratio", 0.995), 6)
+        return usual.updated({stage: {"percentile": percentile}})
+    except (OSError, ValueError, TypeError, AttributeError):
+        return usual
 
 
 def deepfloyd_recipe(stages: Collection[str]) -> Recipe:

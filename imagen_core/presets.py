@@ -39,7 +39,7 @@ class Preset:
 
 
 # What DeepFloyd IF is drawn with: the learned variance is for "ddpm", the lists of steps were searched for it. The cap
-# of dynamic thresholding (1.5, then 1.0) comes from the checkpoint.
+# of dynamic thresholding (1.5, then 1.0) comes from the checkpoint, and of a folder the percentile, too.
 DEEPFLOYD_BASE = StageRecipe(
     num_steps=50, scheduler="ddpm", spacing="smart50", guidance_scale=7.0, thresholding="dynamic", percentile=95.0
 )

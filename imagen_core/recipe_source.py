@@ -1,8 +1,9 @@
-"""What a person hands over to say which recipe: a PNG made here, a JSON file or a link."""
+"""What a person hands over to say which recipe or sweep: a PNG made here, a JSON file or a link."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,25 +11,47 @@ from imagen_core import link
 from imagen_core.check import Shared, shared
 from imagen_core.metadata import MetadataError, quoted, read_check, read_limited, read_recipe
 from imagen_core.recipe import MAX_JSON_LENGTH, Recipe
+from imagen_core.sweep import Sweep, is_sweep
+from imagen_core.sweep_axis import Axis
 
 
-def read_source(source: str) -> tuple[Recipe, Shared | None]:
-    """The recipe in a PNG, a JSON file or a link, and what its picture was, where PNG or link tell it.
+@dataclass(frozen=True)
+class Source:
+    """What was handed over.
 
-    Raises `RecipeError` or `MetadataError`.
+    recipe: None where nothing was. shared: what its picture was, where PNG or link tell it. axes: those along which a
+    sweep varies the recipe, where it is a sheet or a sweep's link.
     """
+
+    recipe: Recipe | None = None
+    shared: Shared | None = None
+    axes: tuple[Axis, ...] = ()
+
+
+def read_source(source: str) -> Source:
+    """What is in a PNG, a JSON file or a link. Raises `RecipeError` or `MetadataError`."""
+    from imagen_core.contact_sheet import is_sheet, read_sweep  # here, because it brings Pillow
+
     query = _query(source)
     if query is not None:
+        if is_sweep(list(link.decoded(query))):
+            return _swept(Sweep.from_link(query))
         recipe = Recipe.from_link(query)
-        return recipe, shared(recipe, link.check_in(query))
+        return Source(recipe, shared(recipe, link.check_in(query)))
     path = Path(source)
     if path.suffix.lower() != ".json":
+        if is_sheet(path):
+            return _swept(read_sweep(path))
         recipe, check = read_recipe(path), read_check(path)
-        return recipe, None if check is None else Shared(recipe, check)
+        return Source(recipe, None if check is None else Shared(recipe, check))
     try:
-        return Recipe.from_json(read_limited(path, 4 * MAX_JSON_LENGTH).decode("utf-8-sig")), None
+        return Source(Recipe.from_json(read_limited(path, 4 * MAX_JSON_LENGTH).decode("utf-8-sig")))
     except UnicodeDecodeError:
         raise MetadataError(f"{quoted(path)} is not UTF-8 text.") from None
+
+
+def _swept(sweep: Sweep) -> Source:
+    return Source(sweep.recipe, axes=sweep.axes)
 
 
 def _query(source: str) -> str | None:

@@ -19,12 +19,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import Tensor
 
+from imagen_core.checkpoint_error import CheckpointError as CheckpointError
+
 SHARD_BYTES = 9_500_000
 MANIFEST = "manifest.json"
-
-
-class CheckpointError(RuntimeError):
-    """A model cannot be loaded; the message says which file, why, and what to do."""
 
 
 def save_shards(tensors: Mapping[str, Tensor], folder: Path, name: str, config: Mapping[str, Any]) -> list[Path]:

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from imagen_core.__main__ import main
-from imagen_core.contact_sheet import read_sweep
+from imagen_core.contact_sheet import KEY, read_sweep
 from imagen_core.imagen import Imagen
+from imagen_core.metadata import png_with
 from imagen_core.sweep import Sweep
+from imagen_core.sweep_axis import Axis
 
 
 def test_sweep_is_a_sheet(
@@ -25,6 +28,37 @@ def test_sweep_is_a_sheet(
     assert [axis.name for axis in sweep.axes] == ["base.guidance_scale", "seed"]
     assert main([*asked, "--print-link"], lambda _: make_imagen()) == 0
     assert Sweep.from_link(capsys.readouterr().out.strip()) == sweep
+
+
+def test_a_sheet_and_its_link_draw_the_sweep_again(
+    make_imagen: Callable[[], Imagen], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also with a change; it was told that another program had made the sheet."""
+    sheet, again = tmp_path / "sheet.png", tmp_path / "again.png"
+    asked = ["an apple", "--last-stage", "base", "--steps", "2", "--seed", "7", "--quiet", "--output", str(sheet)]
+    asked += ["--sweep", "base.guidance_scale=1,3", "--sweep", "prompt=a {red|blue} apple"]
+    assert main(asked, lambda _: make_imagen()) == 0
+    sweep = read_sweep(sheet)
+    for source in (str(sheet), sweep.to_link(), f"http://127.0.0.1:7860/?{sweep.to_link()}"):
+        repeated = ["--recipe", source, "--output", str(again), "--quiet"]
+        assert main(repeated, lambda _: make_imagen()) == 0
+        assert again.read_bytes() == sheet.read_bytes()
+        again.unlink()
+    assert main([*repeated, "--seed", "8"], lambda _: make_imagen()) == 0
+    assert read_sweep(again) == Sweep(sweep.recipe.updated({"seed": 8}), sweep.axes)
+    assert main([*repeated, "--sweep", "seed=1,2"], lambda _: make_imagen()) == 0
+    assert read_sweep(again) == Sweep(sweep.recipe, (Axis.of("seed", "1,2"),))
+    capsys.readouterr()
+    assert main([*repeated, "--print-link"], lambda _: make_imagen()) == 0
+    assert capsys.readouterr().out.strip() == sweep.to_link()
+
+
+def test_a_sheet_whose_sweep_is_not_valid_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "sheet.png").write_bytes(
+        png_with(Image.new("RGB", (8, 8)), {KEY: "sweep.x=seed:1&colour=1"}, "bundled")
+    )
+    assert main(["--recipe", str(tmp_path / "sheet.png"), "--output", str(tmp_path / "a.png")]) == 2
+    assert capsys.readouterr().err.startswith("imagen_core: The sheet carries a sweep that is not valid: colour is not")
 
 
 @pytest.mark.parametrize("axis", ["seed", "colour=1", "seed=1,1", "seed=x", "=1"])

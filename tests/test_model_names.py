@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from imagen_core.__main__ import main
-from imagen_core.model_names import INDEX, model_named
+from imagen_core.imagen import Imagen
+from imagen_core.model_names import INDEX, SCHEDULER, model_named
 from imagen_core.presets import DEEPFLOYD_BASE, LOCAL, PRESETS
 from imagen_core.recipe import Recipe
+from imagen_core.ui.flags import read_flags
 from imagen_core.ui.model import offered
+from tests.deepfloyd_folder import base_pipeline, write_folder
 
 
 @pytest.fixture
@@ -80,6 +85,48 @@ def test_a_folder_of_deep_floyd_s_kind_starts_with_settings_that_suit_it(
     assert main(["--recipe", "prompt=y&model=local&base.num_steps=3", "--model", "two", "--print-recipe"]) == 0
     assert Recipe.from_json(capsys.readouterr().out).base == Recipe().base.updated("base", {"num_steps": 3})
     assert offered(two).default == LOCAL
+
+
+def test_a_folder_starts_with_the_percentile_that_its_schedulers_have_at_every_door(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_folder(tmp_path / "base", base_pipeline())
+    path = tmp_path / "base" / SCHEDULER
+    usual = json.loads(path.read_text())
+    for values, percentile in (
+        ({}, 95.0),
+        ({"dynamic_thresholding_ratio": 0.975}, 97.5),
+        ({"thresholding": False, "dynamic_thresholding_ratio": 0.975}, 95.0),  # it clips, with any percentile
+        ({"dynamic_thresholding_ratio": 0.3}, 95.0),  # none that a recipe may hold
+        ({"dynamic_thresholding_ratio": "0.9"}, 95.0),
+    ):
+        path.write_text(json.dumps(usual | values))
+        recipe = read_flags(["--model", str(tmp_path)]).model.recipe
+        assert recipe.base == replace(DEEPFLOYD_BASE, percentile=percentile)
+        assert main(["", "--model", str(tmp_path), "--print-recipe"]) == 0
+        assert Recipe.from_json(capsys.readouterr().out) == recipe
+    path.write_text(json.dumps({name: value for name, value in usual.items() if name != "dynamic_thresholding_ratio"}))
+    imagen = Imagen.from_pretrained(str(tmp_path), "cpu")
+    assert imagen.recipe().base.percentile == 99.5  # diffusers' own
+    recipe = imagen.recipe("x").updated({"base": {"num_steps": 1, "spacing": "trailing"}})
+    assert imagen.generate(recipe)[0].size == (64, 64)
+
+
+def test_each_stage_has_the_percentile_of_its_own_scheduler(tmp_path: Path) -> None:
+    for name, ratio in (("base", 0.9), ("sr256", 0.99)):
+        stage(tmp_path / name)
+        (tmp_path / name / SCHEDULER).parent.mkdir()
+        (tmp_path / name / SCHEDULER).write_text(
+            json.dumps({"thresholding": True, "dynamic_thresholding_ratio": ratio})
+        )
+    known = model_named(str(tmp_path))
+    assert known is not None
+    assert (known.recipe.base.percentile, known.recipe.sr256.percentile) == (90.0, 99.0)
+    for text in ("{", "[]", '"thresholding"'):  # loading tells what is wrong with it
+        (tmp_path / "base" / SCHEDULER).write_text(text)
+        damaged = model_named(str(tmp_path))
+        assert damaged is not None
+        assert (damaged.recipe.base.percentile, damaged.recipe.sr256.percentile) == (95.0, 99.0)
 
 
 @pytest.mark.usefixtures("here")

@@ -16,7 +16,7 @@ from imagen_core.check import Check, Shared, StageCheck, digest, link_with_check
 from imagen_core.imagen import Imagen
 from imagen_core.metadata import CHECK_KEY, read_check, read_recipe, save_png
 from imagen_core.recipe import Recipe
-from imagen_core.recipe_source import read_source
+from imagen_core.recipe_source import Source, read_source
 from imagen_core.shards import read_manifest, write_manifest
 from imagen_core.ui.form import Form
 from imagen_core.ui.handlers import Handlers
@@ -79,7 +79,7 @@ def test_a_png_with_a_damaged_check_still_opens(tmp_path: Path, text: str) -> No
     info.add_itxt(CHECK_KEY, text, zip=True)
     Image.new("RGB", (8, 8)).save(tmp_path / "odd.png", pnginfo=info)
     assert read_check(tmp_path / "odd.png") is None
-    assert read_source(str(tmp_path / "odd.png")) == (Recipe(prompt="an apple"), None)
+    assert read_source(str(tmp_path / "odd.png")) == Source(Recipe(prompt="an apple"))
 
 
 def test_the_command_line_compares_with_the_first_picture(
@@ -91,10 +91,11 @@ def test_the_command_line_compares_with_the_first_picture(
     assert drawn(tiny_imagen, "--recipe", "out-2.png", "--output", "again.png", "--quiet") == 0
     told = "imagen_core: compared with the first picture of this recipe: {}.\n"
     assert capsys.readouterr().err == told.format("identical")
-    recipe, shared = read_source("out-2.png")
+    source = read_source("out-2.png")
+    recipe, shared = source.recipe, source.shared
     assert shared is not None
     link = f"https://example.org/?{link_with_check(recipe, shared.check)}"
-    assert read_source(link) == (recipe, shared)
+    assert read_source(link) == source
     assert drawn(tiny_imagen, "--recipe", link, "--seed", "9", "--quiet") == 0
     assert capsys.readouterr().err == ""  # another recipe
     next(tiny_imagen.cascade.stages["base"].unet.parameters()).mul_(-3)

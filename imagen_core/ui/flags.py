@@ -6,14 +6,22 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from imagen_core.checkpoint_error import CheckpointError
+from imagen_core.deepfloyd_options import Options
+from imagen_core.model_flags import add_model_flags, read_options
 from imagen_core.model_names import ModelName, allowed_names, model_named
 
 
 @dataclass(frozen=True)
 class Flags:
-    """The model that the page begins with; host and port, None for the usual ones; a public address; MCP's tool."""
+    """What the page is started with.
+
+    model: the one that it begins with; options: how that is loaded. host, port: None for the usual ones. share: a
+    public address. mcp: a tool of the Model Context Protocol.
+    """
 
     model: ModelName
+    options: Options
     host: str | None
     port: int | None
     share: bool
@@ -29,8 +37,13 @@ def read_flags(arguments: Sequence[str] | None = None) -> Flags:
     add("--share", action="store_true", help="make a public address through gradio's tunnel")
     add("--mcp", action="store_true", help="offer generate as a tool of the Model Context Protocol, too")
     add("--model", default="bundled", help="a preset, a repository (owner/name), or a folder with weights")
+    add_model_flags(parser)
     given = parser.parse_args(arguments)
     model = model_named(given.model)
     if model is None:
         parser.error(f"--model {given.model!r} is neither a folder nor one of: {allowed_names()}.")
-    return Flags(model, given.host, given.port, given.share, given.mcp)
+    try:
+        options = read_options(given, model)
+    except CheckpointError as error:
+        parser.error(str(error))
+    return Flags(model, options, given.host, given.port, given.share, given.mcp)

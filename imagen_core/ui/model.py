@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from imagen_core.deepfloyd_options import Options
 from imagen_core.model_names import ModelName, model_named
 from imagen_core.presets import PRESETS
 from imagen_core.recipe import Recipe, RecipeError
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 _POLL = 0.05  # seconds
 
 
-def pretrained(name: str, tell: Callable[[str], None]) -> Imagen:
+def pretrained(name: str, tell: Callable[[str], None], options: Options | None = None) -> Imagen:
     """`Imagen.from_pretrained(name)`, with the imports that take longer than the page, ready to draw at once."""
     from imagen_core.imagen import Imagen
 
-    imagen = Imagen.from_pretrained(name, tell=tell)
+    imagen = Imagen.from_pretrained(name, options=options, tell=tell)
     model = model_named(name)
     large = model is not None and model.is_deepfloyd  # a step of a large model may take minutes
     if not large and not is_lent():  # where it is lent, this process has no accelerator
@@ -38,12 +39,12 @@ def pretrained(name: str, tell: Callable[[str], None]) -> Imagen:
     return imagen
 
 
-def expected_memory(name: str) -> str:
+def expected_memory(name: str, options: Options | None = None) -> str:
     """What a large model will take of the memory, in a sentence, or why that cannot be told; "" for a small one."""
     from imagen_core.imagen import expected_memory
 
     try:
-        return str(expected_memory(name) or "")
+        return str(expected_memory(name, options=options) or "")
     except Exception as error:
         return sentence(error)
 
@@ -144,13 +145,14 @@ class Models:
         return model
 
 
-def offered(first: ModelName) -> Models:
-    """The model `first`, and behind it all presets."""
+def offered(first: ModelName, options: Options | None = None) -> Models:
+    """The model `first`, loaded with `options`, and behind it all presets, without."""
     default = first.recipe.model
-    names = {default: first.source} | {name: name for name in PRESETS}
-    return Models(default, {name: _background(source) for name, source in names.items()})
+    presets = {name: _background(name) for name in PRESETS if name != default}
+    return Models(default, {default: _background(first.source, options)} | presets)
 
 
-def _background(source: str) -> BackgroundModel:
-    model = BackgroundModel(lambda: pretrained(source, model.tell), partial(expected_memory, source))
+def _background(source: str, options: Options | None = None) -> BackgroundModel:
+    load = partial(pretrained, source, options=options)
+    model = BackgroundModel(lambda: load(model.tell), partial(expected_memory, source, options))
     return model

@@ -19,7 +19,7 @@ from imagen_core.ui import draft_messages, messages, sweep_messages
 
 
 class Hold:
-    """Where runs wait: behind this step of this stage, which they have shown by then."""
+    """Where runs wait: behind this step of this stage, which they have shown by then unless it ends its stage."""
 
     def __init__(self, stage: str, step: int) -> None:
         self.to(stage, step)

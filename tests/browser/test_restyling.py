@@ -100,7 +100,7 @@ def test_a_run_that_ends_when_it_is_overtaken_gives_way_to_what_was_chosen(
     with held(imagen, "sr256", 2):
         at(page, "0.2")
         expect(lane(page, "sr256")).to_have_attribute("data-state", "running", timeout=WAIT)
-        expect(lane(page, "sr256")).to_have_attribute("data-step", "2", timeout=WAIT)
+        expect(lane(page, "sr256")).to_have_attribute("data-step", "1", timeout=WAIT)
         at(page, "0.3")
         page.wait_for_function("window.stopPressed")
     finished(page, "0.30")
