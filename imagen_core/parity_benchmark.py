@@ -35,7 +35,7 @@ from imagen_core.stage import Stage
 from imagen_core.text_encoder import TextEncoder
 
 PROMPT = "a red apple on a wooden table"
-PREVIEW_SECONDS = 0.08  # between two previews of a stage, as on the page
+PREVIEW_SECONDS = 0.1  # between two previews of a stage, as on the page
 
 
 class Both:

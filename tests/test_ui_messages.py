@@ -101,6 +101,16 @@ def test_steps_that_take_their_time_are_told_one_by_one(clock: Callable[[float],
     assert not any(message["between"] for message in told)
 
 
+def test_steps_that_were_not_told_when_a_run_breaks_off_are_its_rest(clock: Callable[[float], None]) -> None:
+    messages = Messages()
+    assert messages.rest() == []
+    assert [bool(messages.event(preview(step, 9))) for step in (1, 2, 3)] == [True, False, False]
+    (rest,) = messages.rest()
+    assert (rest["kind"], rest["stage"], rest["step"]) == ("step", "base", 3)
+    assert [step["step"] for step in rest["between"]] == [2]
+    assert messages.rest() == []
+
+
 def test_pictures_of_x_t_are_as_noisy_as_it_is() -> None:
     noise = torch.randn(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(0)) / 4  # little of it is clipped
     event = Preview("sr1024", 1, 2, noise, noise, STATS, 0.1)

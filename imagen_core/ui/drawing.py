@@ -59,10 +59,12 @@ def drawing(models: Mapping[str, BackgroundModel]) -> Work[Order, Message]:
                     last, images = event, to_pil(event.x_0)
                     checks.add(images)
             if run.closed or last is None:
+                yield from messages.rest()
                 yield messages.message("stopped")
             else:
                 yield messages.finished(last.stage, _files(images, recipe, checks))
         except Exception as error:
+            yield from messages.rest()
             yield failure(messages, error, stage)
 
     return draw

@@ -71,6 +71,10 @@ class Messages:
             case StageFinished():
                 return self._stage_done(event)
 
+    def rest(self) -> list[Message]:
+        """The steps that were not told yet, of a run that ends before its stage does."""
+        return [self._told()] if self._steps else []
+
     def finished(self, stage: str, files: Sequence[Message]) -> Message:
         """The last: the files of the finished pictures."""
         seconds = time.monotonic() - self._began
@@ -81,22 +85,22 @@ class Messages:
         now = time.monotonic()
         due = now - self._sent_at >= INTERVAL
         wanted = due or preview.step in (1, preview.num_steps)
-        step: Message = {"step": preview.step, "num_steps": preview.num_steps, "seconds": preview.seconds}
-        step["stats"] = _stats(preview)
+        step: Message = {"stage": preview.stage, "step": preview.step, "num_steps": preview.num_steps}
+        step |= {"seconds": preview.seconds, "stats": _stats(preview)}
         if wanted or self._encoding <= SHARE * (now - self._began):
             step |= {"x_0": encoded(preview.x_0, *_X_0), "x_t": encoded(_thinned(preview.x_t), *_X_T)}
             step |= _attention(preview)
             self._encoding += time.monotonic() - now
         self._steps.append(step)
         # The last one goes with the stage's end, which follows at once.
-        return self._told(preview.stage) if due and preview.step < preview.num_steps else None
+        return self._told() if due and preview.step < preview.num_steps else None
 
-    def _told(self, stage: str, **values: object) -> Message:
+    def _told(self, **values: object) -> Message:
         """The newest step, with those between it and the last one that was told."""
         self._sent_at = time.monotonic()
         *between, newest = self._steps
         self._steps = []
-        return self.message("step", stage=stage, between=between, **newest, **values)
+        return self.message("step", between=between, **newest, **values)
 
     def _stage_done(self, event: StageFinished) -> Message:
         """With its last steps; where it is kept from an earlier run, with its picture."""
@@ -105,7 +109,7 @@ class Messages:
             self._cached.append(event.stage)
         if event.cached or not self._steps:
             return self.message("stage_done", x_0=encoded(event.x_0, *_X_0) if event.cached else [], **values)
-        return self._told(event.stage, done=values)
+        return self._told(done=values)
 
 
 def _thinned(x_t: Tensor) -> Tensor:
