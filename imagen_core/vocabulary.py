@@ -120,8 +120,8 @@ def _singulars(word: str) -> tuple[str, ...]:
 
 
 def article(phrase: str) -> str:
-    """The indefinite article of a phrase: "an" before a vowel."""
-    return "an" if phrase[0] in "aeiou" else "a"
+    """The indefinite article of a phrase: "an" before a vowel, but "a unicorn"."""
+    return "an" if phrase[0] in "aeiou" and not phrase.startswith("uni") else "a"
 
 
 def _one(phrase: str) -> str:

@@ -44,6 +44,9 @@ NAMES = {  # of the same places, in a list of words
     "water": "water",
 }
 
+STYLES = ("flat", "cartoon", "pixel art")
+_STYLE = "|".join(STYLES)
+
 PLAIN = {"white", "gray", "black", "blue", "green", "yellow", "pink", "orange", "purple"}
 
 
@@ -87,11 +90,16 @@ def icon_of_noun() -> dict[str, str]:
     return nouns
 
 
+def begins_with_a_vowel(word: str) -> bool:
+    """To the ear."""
+    return word[0] in "aeiou" and not word.startswith("unicorn")
+
+
 def parse(text: str) -> Reading:
     """Take a caption apart; an assertion fails on anything that is not of its language."""
     text = text.removesuffix(".")
     first, *rest = text.split(" ")
-    listed = re.search(r", (?!\w+ (?:style|illustration)$)", text)
+    listed = re.search(rf", (?!(?:{_STYLE})(?: style| illustration|)$)", text)
     bare = re.match(rf"(?:{'|'.join(plurals())})\b", " ".join(rest) if first in COLOURS else text)
     sentence = (first in NUMBERS or bare) and not listed
     return _parse_sentence(text) if sentence else _parse_words(text.split(", "))
@@ -112,7 +120,7 @@ def _parse_words(words: list[str]) -> Reading:
             assert not background, "the background is said twice"
             background = NAMES.get(word, word.removesuffix(" background"))
             assert background in {*PLAIN, *PLACES.values()}, word
-        elif word == "cartoon":
+        elif word in STYLES[1:]:
             assert not style, "the style is said twice"
             style = word
         elif word in COLOURS and word not in icon_of_noun():
@@ -134,14 +142,14 @@ def _parse_words(words: list[str]) -> Reading:
 
 def _parse_sentence(text: str) -> Reading:
     style = background = relation = ""
-    if match := re.match(r"(?:a|an) (\w+) (?:drawing|picture|illustration) of ", text):
+    if match := re.match(rf"(?:a|an) ({_STYLE}) (?:drawing|picture|illustration) of ", text):
         style, text = match[1], text[match.end() :]
-    if match := re.search(r", (\w+) (?:style|illustration)$", text):
+    if match := re.search(rf", ({_STYLE})(?: style| illustration|)$", text):
         assert not style, "the style is said twice"
         style, text = match[1], text[: match.start()]
     if match := re.search(r" on (a|an) (\w+) background$", text):
         assert match[2] in PLAIN
-        assert (match[1] == "an") == (match[2][0] in "aeiou")
+        assert (match[1] == "an") == begins_with_a_vowel(match[2])
         background, text = match[2], text[: match.start()]
     for words, name in PLACES.items():
         if text.endswith(words):
@@ -163,7 +171,7 @@ def _parse_sentence(text: str) -> Reading:
         things.append(Said(article, colour, " ".join(rest)))
         assert " ".join(rest) in (icon_of_noun() if article else plurals()), part
         if article in ("a", "an"):
-            assert (article == "an") == ((colour or rest[0])[0] in "aeiou"), part
+            assert (article == "an") == begins_with_a_vowel(colour or rest[0]), part
     return Reading(tuple(things), relation, background, style)
 
 

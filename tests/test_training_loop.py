@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from imagen_core.checkpoints import load_stage
 from imagen_core.models.conditioning import UNetConditioning
 from imagen_core.shards import read_manifest
 from imagen_core.training.__main__ import export
-from imagen_core.training.loop import Progress, Trainer, every, learning_rate_share
+from imagen_core.training.loop import PAUSE, Progress, Trainer, every, learning_rate_share
 from tests.conftest import tiny_text_encoder
 from tests.tiny_training import TINY, assert_same, eight_pictures, measured, train, weights
 
@@ -169,3 +170,23 @@ def test_every_runs_an_action_once_in_so_many_seconds() -> None:
         call()
     assert times[0] >= 0.05
     assert all(later - earlier >= 0.05 for earlier, later in pairwise(times))
+
+
+def test_a_suspended_update_does_not_use_the_budget_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that was stopped for some measuring lost that time twice: it ended early, hardly annealed."""
+    hours = count(0, 3600)  # one between any two looks at the clock
+    monkeypatch.setattr("imagen_core.training.loop.time", SimpleNamespace(monotonic=lambda: next(hours)))
+    trainer = Trainer(TINY, tmp_path / "state")
+    run = trainer.run(eight_pictures(), minutes=10)
+    for _ in range(2):
+        next(run)
+    assert trainer.progress.elapsed == 2 * PAUSE
+
+
+def test_the_mean_loss_begins_with_the_first_one_also_where_weights_were_taken_over(tmp_path: Path) -> None:
+    """It began at 0 there, and told of a network better than any."""
+    trainer = Trainer(TINY, tmp_path / "state")
+    trainer.take_over(dict(trainer.averaged()), images=320, seconds=60)
+    before = measured(trainer)
+    next(trainer.run(eight_pictures(), minutes=10))
+    assert trainer.progress.loss > before / 10

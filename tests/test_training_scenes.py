@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,8 +14,10 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from imagen_core.training.scenes import Placed, Scene, render
-from imagen_core.training.sprites import Concept, sprite, sprite_path
+from imagen_core.training.config import CONFIGS
+from imagen_core.training.corpus import picture
+from imagen_core.training.scenes import STYLES, Placed, Scene, render
+from imagen_core.training.sprites import ICON_SETS, Concept, sprite, sprite_path
 from tests.caption_reading import drawn
 
 
@@ -37,8 +40,8 @@ def draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
             for x in (320, 704):
                 pen.ellipse((x - 90, 300, x + 90, 480), fill="white", outline="black", width=32)
             pen.arc((256, 400, 768, 800), 20, 160, fill="black", width=48)
-        for style in ("cartoon", "flat"):
-            path = sprite_path(name, style)
+        for icon_set in ICON_SETS:
+            path = sprite_path(name, icon_set.style)
             path.parent.mkdir(parents=True, exist_ok=True)
             picture.save(path, compress_level=1)
         return Concept(name, name, name, "", ())
@@ -129,15 +132,15 @@ def test_things_turn_clockwise(draw: Callable[..., Concept]) -> None:
 def test_one_scene_at_three_sizes_is_one_picture(draw: Callable[..., Concept]) -> None:
     """What makes low-resolution and high-resolution pictures pairs.
 
-    Pictures are in [-1, 1]; the tolerance is for edges, and wider at 64 pixels, where small things are drawn coarsely.
+    Pictures are in [-1, 1]; the tolerance is for edges. The base learns from a larger picture, halved.
     """
     face = draw("face", "face", "#e8a020")
     for scene, _ in drawn(24):
         shown = replace(scene, things=tuple(replace(thing, concept=face) for thing in scene.things))
-        large, middle, small = (render(shown, size) for size in (256, 128, 64))
+        large, middle = (render(shown, size) for size in (256, 128))
+        small = picture(shown, CONFIGS["base"], random.Random(0))
         assert float((F.avg_pool2d(large, 2) - middle).abs().mean()) < 0.02
-        assert float((F.avg_pool2d(large, 4) - F.avg_pool2d(middle, 2)).abs().mean()) < 0.012
-        assert float((F.avg_pool2d(large, 4) - small).abs().mean()) < 0.03
+        assert float((F.avg_pool2d(large, 4) - small).abs().mean()) < 0.012
         assert float((large - large.mean()).abs().mean()) > 0.05
 
 
@@ -150,3 +153,17 @@ def test_a_window_is_the_crop_of_the_whole(draw: Callable[..., Concept]) -> None
             window = render(shown, side, (left / 256, top / 256, side / 256))
             crop = whole[:, top : top + side, left : left + side]
             torch.testing.assert_close(window, crop, atol=1e-3, rtol=0)
+
+
+def test_pixel_art_shows_every_cell_in_one_colour_the_mean_of_what_is_there(draw: Callable[..., Concept]) -> None:
+    things = (Placed(draw("face", "face", "#e8a020"), "", 0.45, 0.55, 0.7, 4.0),)
+    shown = render(Scene(things, "pixel art", "meadow"), 256)
+    cells = shown.unfold(1, 8, 8).unfold(2, 8, 8)  # (3, 32, 32, 8, 8)
+    assert float((cells.amax((3, 4)) - cells.amin((3, 4))).max()) == 0
+    smooth = render(Scene(things, "flat", "meadow"), 128)
+    torch.testing.assert_close(cells[..., 0, 0], F.avg_pool2d(smooth, 4), atol=1e-5, rtol=0)
+    assert float((render(Scene(things, "pixel art", "meadow"), 64) - shown[:, ::4, ::4]).abs().max()) == 0
+
+
+def test_styles_are_sets_of_icons_or_pixel_art() -> None:
+    assert set(STYLES) == {icon_set.style for icon_set in ICON_SETS} | {"pixel art"}

@@ -25,6 +25,12 @@ def has_matrix_units() -> bool:
     return bool(asked and asked())
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 itself (AVX-512 BF16 or AMX), and not by way of float32."""
+    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return has_matrix_units() or bool(asked and asked())
+
+
 @torch.inference_mode()
 def seconds_per_call(unet: UNet, size: int, images: int = 2) -> float:
     """The shortest time of some calls of a network at `size` pixels; two images are one with guidance."""
@@ -56,10 +62,9 @@ def working_format(base: UNet, size: int, device: torch.device) -> torch.dtype:
 def draft_format(base: UNet, size: int) -> torch.dtype:
     """float32 or bfloat16 for drafts on a processor, which are drawn again before anybody keeps them.
 
-    bfloat16 where the processor multiplies it (AVX-512 BF16 or AMX) and a batch of eight is so much quicker in it.
+    bfloat16 where the processor multiplies it and a batch of eight is so much quicker in it.
     """
-    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    if not (has_matrix_units() or (asked and asked())):
+    if not multiplies_bfloat16():
         return torch.float32
     rounded = seconds_per_call(copy.deepcopy(base).bfloat16(), size, 16)
     return torch.bfloat16 if rounded * MARGIN < seconds_per_call(base, size, 16) else torch.float32

@@ -34,13 +34,15 @@ def _sentence(scene: Scene, rng: random.Random) -> str:
         text = f"{text} {between} {others[0]}"
     if scene.background != "white" or rng.random() < 0.3:
         text = f"{text} {BACKGROUND_WORDS[scene.background]}"
-    draw = rng.random() * (1.0 if scene.style == STYLES[0] else 0.55)
-    if draw < 0.25:
+    draw = rng.random() * (1.0 if scene.style == STYLES[0] else 0.35)
+    if draw < 0.12:
         text = f"{text}, {scene.style} style"
-    elif draw < 0.5:
+    elif draw < 0.24:
         text = f"{article(scene.style)} {scene.style} {rng.choice(['drawing', 'picture', 'illustration'])} of {text}"
-    elif draw < 0.55:
+    elif draw < 0.29:
         text = f"{text}, {scene.style} illustration"
+    elif draw < 0.35:
+        text = f"{text}, {scene.style}"
     return text
 
 

@@ -64,7 +64,7 @@ CONFIGS = {
         prediction="v",
         snr_cap=5.0,
         noisy=0.75,
-        batch=32,
+        batch=48,
     ),
     "sr256": StageConfig(
         stage="sr256",

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imagen_core.training.backgrounds import BACKGROUNDS
+from imagen_core.training.cells import LIMIT, unevenness
 from imagen_core.training.colours import COLOURS
-from imagen_core.training.scenes import STYLES
+from imagen_core.training.scenes import PIXEL_ART, STYLES
 from imagen_core.training.sprites import concepts
 from imagen_core.training.truth import Found, Reading
 
@@ -136,13 +137,16 @@ class Detector(nn.Module):
 
     @torch.inference_mode()
     def read(self, pictures: Tensor) -> list[Reading]:
-        """What is seen in pictures (n, 3, 64, 64) in [-1, 1]; the style is that of the most things."""
+        """What is seen in pictures (n, 3, 64, 64) in [-1, 1]; the style is that of the most things, or pixel art."""
         pictures = pictures.clamp(-1, 1)
+        cells = (unevenness(pictures) < LIMIT).tolist()
         maps, backgrounds = self.locator(pictures)
         places = [peaks(map_) for map_ in maps]
         rows = torch.tensor([row for row, found in enumerate(places) for _ in found], dtype=torch.long)
         flat = torch.tensor([[peak.x, peak.y, peak.size] for found in places for peak in found]).view(-1, 3)
         scores = self.namer(cut_out(pictures, rows, flat)) if len(rows) else ()
+        if scores:
+            scores[2][:, STYLES.index(PIXEL_ART)] = -torch.inf  # measured instead
         concept, paint, style = (score.argmax(dim=1).tolist() for score in scores) if scores else ([], [], [])
         readings = []
         for row, found in enumerate(places):
@@ -152,6 +156,6 @@ class Detector(nn.Module):
                 for index, peak in zip(own, found, strict=True)
             )
             styles = [style[index] for index in own] or [0]
-            shown = STYLES[max(set(styles), key=styles.count)]
+            shown = PIXEL_ART if cells[row] else STYLES[max(set(styles), key=styles.count)]
             readings.append(Reading(things, shown, BACKGROUNDS[int(backgrounds[row].argmax())]))
         return readings

@@ -12,13 +12,14 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from imagen_core.models.precision import multiplies_bfloat16
 from imagen_core.training.corpus import scenes_digest
 from imagen_core.training.detector import GRID, Detector, cut_out
 from imagen_core.training.detector_pictures import Labelled, disturbed, labelled
 from imagen_core.training.sprites import cache_folder
 
-PICTURES = 7000
-UPDATES = 3000
+PICTURES = 10_000
+UPDATES = 4200
 _BATCH = 24  # pictures of an update
 _LOOKS = 48  # of their things that are named
 _RATE = 2e-3
@@ -57,7 +58,7 @@ def loss(detector: Detector, data: Labelled, chosen: Tensor) -> Tensor:
     mine = position[data.names[:, 0]] >= 0
     names, places = data.names[mine], data.things[mine]
     rows = position[names[:, 0]]
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16()):
         maps, backgrounds = (output.float() for output in detector.locator(pictures))
     heat, cells, values = targets(rows, places, len(chosen))
     located = maps[rows, 1:, cells[:, 0], cells[:, 1]]
@@ -67,7 +68,7 @@ def loss(detector: Detector, data: Labelled, chosen: Tensor) -> Tensor:
     jitter = torch.randn(len(some), 3) * torch.tensor([0.04, 0.04, 0.08])
     side = places[some, 2:]
     looked = torch.cat([places[some, :2] + jitter[:, :2] * side, side * jitter[:, 2:].exp()], dim=1)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16()):
         scores = detector.namer(cut_out(pictures, rows[some], looked))
     concept, paint, style = (score.float() for score in scores)
     truth = names[some]

@@ -21,6 +21,7 @@ from imagen_core.training.corpus import Corpus
 from imagen_core.training.objective import loss
 from imagen_core.training.optimiser import Optimiser
 
+PAUSE = 20.0  # seconds; an update that took longer was suspended, and what it waited is not the budget's
 GROWTH = frozenset({"middle", "places", "text_layers"})  # layers of a U-Net that begin by adding nothing
 
 
@@ -140,12 +141,12 @@ class Trainer:
             value.backward()  # type: ignore[no-untyped-call]
             share = learning_rate_share(progress, progress.update - start_update, self.config.warm_up)
             self.optimiser.step(share, progress.update)
-            seconds = time.monotonic() - started
+            seconds = min(time.monotonic() - started, PAUSE)
             progress.update += 1
             progress.images += self.config.batch
             progress.elapsed += seconds
             progress.total_seconds += seconds
-            progress.loss = number if progress.update == 1 else 0.98 * progress.loss + 0.02 * number
+            progress.loss = 0.98 * progress.loss + 0.02 * number if progress.loss else number
             yield progress
 
 

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-EMA_DECAY = 0.998
+EMA_DECAY = 0.994
 _NOT_HIDDEN = ("stem", "head", "text_adapter", "time", "pooled_text", "modulation")  # parts whose weights AdamW takes
 
 

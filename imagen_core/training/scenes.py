@@ -18,7 +18,12 @@ from imagen_core.training.backgrounds import BACKGROUNDS, PLAIN, paint
 from imagen_core.training.colours import COLOURS, recolour
 from imagen_core.training.sprites import Concept, concepts, sprite
 
-STYLES = ("flat", "cartoon")  # of ICON_SETS; the first is what a prompt without a style means
+PIXEL_ART = "pixel art"  # the first style again, drawn in so few cells that each can be seen
+CELLS = 32  # a side
+STYLES = ("flat", "cartoon", PIXEL_ART)  # of ICON_SETS and this; the first is what a prompt without one means
+_STYLE_SHARES = (74, 14, 12)  # per cent
+NEWEST = 28  # things at the end of the table, which came when the others were known: they are drawn as often as those
+_NEWEST_SHARE = 0.4  # of the things that are drawn, beside those that chance brings
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 RELATIONS = {"left": "to the left of", "right": "to the right of", "above": "above", "below": "below"}
 HELD_OUT_SHARE = 10  # one in so many combinations is never trained on
@@ -64,11 +69,11 @@ def held_out(*words: str) -> bool:
 def compose(rng: random.Random) -> Scene:
     """Draw a scene at random, without any combination that is held out."""
     while True:
-        style = STYLES[0] if rng.random() < 0.85 else rng.choice(STYLES[1:])
+        (style,) = rng.choices(STYLES, _STYLE_SHARES)
         draw = rng.random()
-        if draw < 0.18:
+        if draw < 0.25:
             things, relation = _single(rng), ""
-        elif draw < 0.33:
+        elif draw < 0.4:
             things, relation = _several(rng), ""
         elif draw < 0.82:
             things, relation = _pair(rng)
@@ -97,8 +102,12 @@ def _colour(rng: random.Random, concept: Concept, share: float = 0.3) -> str:
     return "" if colour == concept.colour else colour
 
 
+def _concept(rng: random.Random) -> Concept:
+    return rng.choice(concepts()[-NEWEST:] if rng.random() < _NEWEST_SHARE else concepts())
+
+
 def _single(rng: random.Random) -> tuple[Placed, ...]:
-    concept = rng.choice(concepts())
+    concept = _concept(rng)
     size = rng.uniform(0.64, 0.84)
     free = (1 - size) / 2
     x, y = 0.5 + rng.uniform(-free, free) * 0.7, 0.5 + rng.uniform(-free, free) * 0.7
@@ -106,7 +115,7 @@ def _single(rng: random.Random) -> tuple[Placed, ...]:
 
 
 def _several(rng: random.Random) -> tuple[Placed, ...]:
-    concept, count = rng.choice(concepts()), rng.choice(list(NUMBERS))
+    concept, count = _concept(rng), rng.choice(list(NUMBERS))
     colour = _colour(rng, concept)
     centres = {
         2: [(0.27, 0.5), (0.73, 0.5)],
@@ -122,7 +131,9 @@ def _several(rng: random.Random) -> tuple[Placed, ...]:
 
 
 def _pair(rng: random.Random) -> tuple[tuple[Placed, ...], str]:
-    first, second = rng.sample(concepts(), 2)
+    first, second = _concept(rng), _concept(rng)
+    while second is first:
+        second = _concept(rng)
     relation = rng.choice(list(RELATIONS))
     near, far = rng.uniform(0.24, 0.29), rng.uniform(0.71, 0.76)
     across = [0.5 + rng.uniform(-0.08, 0.08) for _ in range(2)]
@@ -153,6 +164,8 @@ def _group_and_one(rng: random.Random) -> tuple[tuple[Placed, ...], str]:
 
 def render(scene: Scene, size: int, window: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Tensor:
     """Pixels (3, size, size) in [-1, 1] of the window (left, top, side; shares of the picture) of a scene."""
+    if scene.style == PIXEL_ART:
+        return _in_cells(replace(scene, style=STYLES[0]), size, window)
     left, top, side = window
     picture = paint(scene.background, size, window)  # (3, size, size) in [0, 1]
     for thing in scene.things:
@@ -170,3 +183,12 @@ def render(scene: Scene, size: int, window: tuple[float, float, float] = (0.0, 0
         layer = F.grid_sample(rgba[None], grid, padding_mode="zeros", align_corners=False)[0]
         picture = picture * (1 - layer[3:]) + layer[:3]
     return picture.clamp(0, 1) * 2 - 1
+
+
+def _in_cells(scene: Scene, size: int, window: tuple[float, float, float]) -> Tensor:
+    """The same as `render`, each of CELLS x CELLS cells of the whole picture in the mean colour of what it shows."""
+    left, top, side = window
+    cells = F.avg_pool2d(render(scene, 4 * CELLS), 4)  # (3, CELLS, CELLS)
+    place = (torch.arange(size) + 0.5) / size * side * CELLS
+    rows, columns = ((place + edge * CELLS).long() for edge in (top, left))
+    return cells[:, rows][:, :, columns]
