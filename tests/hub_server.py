@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
+
+import pytest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -97,3 +99,14 @@ def served(answers: Answers) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def everything(sizes: Mapping[str, int]) -> tuple[str, ...]:
+    """All files of a repository are wanted."""
+    return tuple(sizes)
+
+
+def without_token(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """No token of whoever runs the tests, neither from the environment nor from their home folder."""
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(folder / "token"))

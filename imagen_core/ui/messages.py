@@ -29,7 +29,7 @@ Message: TypeAlias = dict[str, Any]
 INTERVAL = 0.1  # seconds between two messages of steps
 SHARE = 0.03  # of a run's time may go into its pictures before those of steps between are left out
 # Pixels; a picture up to here is sent as it is, because the page enlarges its pixels: as BMP, 16 kB in base64, because
-# most steps are of this size, and PNG takes thirty times as long to save a third of that.
+# most steps are of this size, and PNG takes over ten times as long to save a third of that at most.
 _EXACT_SIZE = 64
 _MAPS_BYTES = 2**16  # of word maps in one message
 _X_0, _X_T = (512, 85), (256, 70)  # pixels and JPEG quality; nobody reads noise closely
