@@ -16,7 +16,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
+# A button that fades from one colour to another has, for a fifth of a second, colours that nobody chose.
+SETTLED = """() => Promise.allSettled(document.getAnimations()
+  .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
+  .map((one) => one.finished))"""
+
+
 def violations(page: Page) -> list[str]:
+    """What axe finds wrong with the page once its transitions have ended, a line for every element."""
+    page.evaluate(SETTLED)
     found = Axe().run(page, options=WCAG).response["violations"]
     return [f"{rule['id']}: {node['html'][:160]} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
 
