@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import sys
 import time
@@ -40,6 +39,8 @@ def measure_page(runs: int) -> Iterator[tuple[str, float]]:
             first.append([arrival.seconds for arrival in press_generate(address, {"prompt": PROMPT})][-1])
     yield "page_ready_s", statistics.median(ready)
     yield "first_picture_after_start_s", statistics.median(first)
+    import resource  # here, because Windows has none, and the other measurements need none
+
     # The largest of the processes that were waited for; Linux counts in kB, macOS in bytes.
     unit = 1024**2 if sys.platform == "darwin" else 1024
     yield "peak_memory_mb", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit

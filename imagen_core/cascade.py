@@ -28,7 +28,7 @@ from imagen_core.run import Run
 from imagen_core.sampler import Step, sample
 from imagen_core.schedulers import Scheduler
 from imagen_core.solver_state import KeptStates
-from imagen_core.stage import Stage, check_refused, finished, is_out_of_memory
+from imagen_core.stage import Stage, check_refused, finished, told_of_memory
 from imagen_core.text_encoder import TextEncoder
 from imagen_core.trajectory import Leg, legs, walk
 from imagen_core.variation import prompts, seeds
@@ -86,7 +86,9 @@ class Cascade:
                 prompt = parse(text).text
                 if (text_encoder, prompt) not in read:
                     read.add((text_encoder, prompt))
-                    yield _encode(text_encoder, prompt)
+                    with told_of_memory(name, "ask for a smaller model, or free some"):
+                        encoded = _encode(text_encoder, prompt)
+                    yield encoded
             images = None if attention else self.recall(recipe.stage_key(name))
             if images is not None:
                 yield finished(self.stages[name], images, seconds=0.0, cached=True)
@@ -113,25 +115,21 @@ class Cascade:
         num_steps = len(planned[-1].timesteps)
         yield StageStarted(name, stage.size, recipe.num_images, num_steps, planned[-1].start)
         try:
-            for step in self.steps(planned, before, self.denoiser(name, stop_if_asked, attention), self._states):
-                x_0 = step.x_0
-                # Before the last preview, because that one is the picture.
-                if step.index + 1 == num_steps and stage.refused is not None:
-                    check_refused(stage.refused(x_0), name)
-                seconds = time.monotonic() - started
-                yield Preview(name, step.index + 1, num_steps, x_0, step.x_t, step.stats, seconds, step.words)
+            with told_of_memory(name, "ask for fewer images or an earlier last stage"):
+                for step in self.steps(planned, before, self.denoiser(name, stop_if_asked, attention), self._states):
+                    shown = x_0 = step.x_0
+                    if step.index + 1 == num_steps:  # the last preview is the picture
+                        if stage.refused is not None:
+                            check_refused(stage.refused(x_0), name)
+                        shown = stage.handed_out(x_0)
+                    seconds = time.monotonic() - started
+                    yield Preview(name, step.index + 1, num_steps, shown, step.x_t, step.stats, seconds, step.words)
         except FloatingPointError as error:
             advice = "another seed or guidance may help."
             kept = f"Another{advice[7:]}" if before is None else f"The stages before it are good; {advice}"
             raise StageError(name, f"{error}. {kept}") from error
         except UnmatchedWords as error:
             raise StageError(name, f"{error}.") from error
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise StageError(
-                name, "there is not enough memory; ask for fewer images or an earlier last stage."
-            ) from error
         self._keep(recipe.stage_key(name), x_0)
         yield finished(stage, x_0, time.monotonic() - started, cached=False)
         return x_0

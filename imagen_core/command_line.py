@@ -129,6 +129,9 @@ def _sweep(texts: Sequence[str], axes: tuple[Axis, ...], recipes: Sequence[Recip
         return None
     if len(recipes) > 1:
         raise UsageError("--sweep varies one recipe: give one prompt, others as --sweep prompt='a {red|blue} apple'.")
+    if recipes[0].fork is not None or recipes[0].num_images > 1:
+        what = "a fork" if recipes[0].fork is not None else "several images"
+        raise UsageError(f"--sweep varies a recipe of one image that is no fork, and this one is of {what}.")
     pairs = [text.partition("=") for text in texts]
     return Sweep(recipes[0], tuple(Axis.of(name, values) for name, _, values in pairs) or axes)
 

@@ -40,7 +40,7 @@ from imagen_core.models.precision import has_matrix_units
 from imagen_core.offloading import Turns
 from imagen_core.recipe import SIZES
 from imagen_core.shards import CheckpointError
-from imagen_core.stage import Stage
+from imagen_core.stage import Stage, is_out_of_memory
 
 # The layers of T5 that transformers keeps in float32 where the rest is in float16 or 8 bits, because what they compute
 # leaves the range of float16; and how many numbers they hold in T5-XXL: 24 layers of 10,240 by 4,096.
@@ -138,7 +138,14 @@ def load(folders: Mapping[str, Path], plan: MemoryPlan, device: torch.device, op
             )
     networks: list[Any] = [] if options.eight_bit else [text_encoder.model]
     networks += [stage.unet for stage in stages.values()]
-    _place(networks, plan, device)
+    try:
+        _place(networks, plan, device)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise CheckpointError(
+            f"The model does not fit into the memory of {device}: close what else uses it."
+        ) from error
     if "sr256" in stages:
         bundled = load_bundled(bundled_folder(), device)
         stages["sr1024"] = bundled.stages["sr1024"]

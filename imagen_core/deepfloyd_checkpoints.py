@@ -117,7 +117,8 @@ def weight_files(folder: Path, component: Component, dtype: torch.dtype) -> tupl
         raise CheckpointError(f"{folder}: {error}") from None
     index = [name for name in chosen if name.endswith(".json")]
     if index:
-        listed = set(_read_json(folder / index[0])["weight_map"].values())
+        with _told(folder, component.folder):
+            listed = set(_read_json(folder / index[0])["weight_map"].values())
         missing = sorted(name for name in listed if not (folder / component.folder / name).is_file())
         if missing:
             raise CheckpointError(f"{folder}: {component.folder}/{missing[0]} is missing: fetch it again.")
@@ -208,7 +209,10 @@ def _threshold_cap(config: Mapping[str, Any]) -> float | None:
     The values for names that are not there are those of diffusers.
     """
     if config.get("thresholding", False):
-        return float(config.get("sample_max_value", 1.0))
+        cap = float(config.get("sample_max_value", 1.0))
+        if not cap >= 1:
+            raise ValueError(f"its scheduler's sample_max_value is {cap:g}, allowed is 1 and above.")
+        return cap
     return 1.0 if config.get("clip_sample", True) else None
 
 

@@ -29,7 +29,7 @@ from imagen_core.models.precision import draft_format
 from imagen_core.models.unet import UNet
 from imagen_core.run import Run
 from imagen_core.solver_state import KeptStates
-from imagen_core.stage import is_out_of_memory
+from imagen_core.stage import told_of_memory
 from imagen_core.trajectory import legs
 from imagen_core.word_tokens import UnmatchedWords
 
@@ -77,19 +77,16 @@ class DraftWall:
         on_processor = self._cascade.device.type == "cpu"
         size = min(BATCH, -(-drafts.num_drafts // torch.get_num_threads())) if on_processor else MAX_DRAFTS
         try:
-            batches = [self._batch(batch, stop_if_asked) for batch in drafts.batches(size)]
-            if on_processor:
-                yield from self._threads.in_turn(batches)
-            else:
-                yield from chain.from_iterable(zip(*batches, strict=True))  # all have as many steps
+            with told_of_memory("base", "ask for fewer drafts"):
+                batches = [self._batch(batch, stop_if_asked) for batch in drafts.batches(size)]
+                if on_processor:
+                    yield from self._threads.in_turn(batches)
+                else:
+                    yield from chain.from_iterable(zip(*batches, strict=True))  # all have as many steps
         except FloatingPointError as error:
             raise StageError("base", f"{error}. Another seed or guidance may help.") from error
         except UnmatchedWords as error:
             raise StageError("base", f"{error}.") from error
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise StageError("base", "there is not enough memory; ask for fewer drafts.") from error
 
     def _batch(self, batch: Batch, stop_if_asked: Callable[[], None]) -> Iterator[DraftStep]:
         stage, recipe = self._cascade.stages["base"], batch.recipe
@@ -103,7 +100,7 @@ class DraftWall:
                 if stage.refused is not None:
                     refused = stage.refused(x_0)
                     x_0 = x_0.masked_fill(torch.tensor(refused, device=x_0.device)[:, None, None, None], 0)
-                x_0 = x_0 if stage.marked is None else stage.marked(x_0)
+                x_0 = stage.handed_out(x_0)
             yield DraftStep(batch.drafts, step.index + 1, step.num_steps, x_0, refused)
 
     def _draft_unet(self) -> nn.Module:

@@ -109,7 +109,10 @@ class Preview:
 
 @dataclass(frozen=True)
 class StageFinished:
-    """A stage's images, `x_0` in [-1, 1]. `cached` tells that they come from an earlier run, unchanged."""
+    """A stage's images, `x_0` in [-1, 1], or beyond where it does not threshold.
+
+    `cached` tells that they come from an earlier run, unchanged.
+    """
 
     stage: str
     size: int

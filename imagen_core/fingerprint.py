@@ -30,6 +30,8 @@ def of_folders(folders: Mapping[str, Path], *others: str) -> str:
 def _folder(folder: Path) -> list[object]:
     if folder.parent.name == "snapshots":
         return [folder.parent.parent.name, folder.name]
-    weights = sorted((str(path.relative_to(folder)), path.stat().st_size) for path in folder.rglob("*.safetensors"))
+    weights = sorted(
+        (path.relative_to(folder).as_posix(), path.stat().st_size) for path in folder.rglob("*.safetensors")
+    )
     configurations = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*/config.json"))]
     return [*weights, *configurations]

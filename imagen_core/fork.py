@@ -166,6 +166,8 @@ def forked(recipe: Recipe, fork: Fork, changes: Mapping[str, object]) -> Recipe:
 
     Where all that is kept was drawn by a parent of `recipe`, the fork is that parent's. Raises `RecipeError`.
     """
+    if "fork" in changes:
+        raise RecipeError("fork", "must not be among a fork's changes, for it is what they make")
     child = replace(recipe, fork=None).updated(changes)
     parent = recipe
     while (own := parent.fork) is not None and own.place >= fork.place:

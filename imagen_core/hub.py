@@ -28,10 +28,18 @@ class Hub:
     cache: Path | None = None
 
     def cached(self, repository: str, revision: str | None) -> Path | None:
-        """The folder of a repository in the cache, with whatever files are there of it; None where there is none."""
-        from huggingface_hub import try_to_load_from_cache
+        """The folder of a repository in the cache, with whatever files are there of it; None where there is none.
 
-        found = try_to_load_from_cache(repository, "model_index.json", cache_dir=self.cache, revision=revision)
+        Raises:
+            CheckpointError: no repository can have this name.
+        """
+        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
+
+        try:
+            found = try_to_load_from_cache(repository, "model_index.json", cache_dir=self.cache, revision=revision)
+        except HFValidationError as error:
+            raise CheckpointError(_sentence(repository, revision, error)) from error
         return Path(found).parent if isinstance(found, str) else None
 
     def fetch(
@@ -125,6 +133,8 @@ def _sentence(repository: str, revision: str | None, error: Exception) -> str:
             )
         case errors.GatedRepoError():
             return f"The licence of {repository} is not accepted: accept it on {page} with the account of your token."
+        case errors.HFValidationError():
+            return f"No repository of the Hub can be called {repository!r}: {_first_line(error)}"
         case errors.RepositoryNotFoundError():
             return f"There is no repository {repository} on the Hub, or your token may not read it: look at {page}."
         case errors.RevisionNotFoundError():

@@ -8,6 +8,7 @@ imagen.generate_image("a red apple on a wooden table", seed=7).save("apple.png")
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -56,7 +57,7 @@ class Imagen:
     @classmethod
     def from_pretrained(
         cls,
-        name: str = "bundled",
+        name: str | os.PathLike[str] = "bundled",
         device: str | None = None,
         options: Options | None = None,
         tell: Callable[[str], None] | None = None,
@@ -71,9 +72,10 @@ class Imagen:
         tell: takes the sentence about memory; by default it is printed to stderr, too.
 
         Raises:
-            CheckpointError: there is no such model, or a file of it is missing or damaged, or cannot be fetched; or it
-                has no such options.
+            CheckpointError: there is no such model, or a file of it is missing or damaged, or cannot be fetched; it
+                has no such options; or there is no such device.
         """
+        name = os.fspath(name)
         model = model_named(name)
         if model is None:
             raise CheckpointError(f"{name!r} is neither a model folder nor one of: {allowed_names()}.")
@@ -120,7 +122,8 @@ class Imagen:
         the same; stages kept from an earlier run are drawn again, for the maps are made while drawing.
 
         Raises:
-            RecipeError: the recipe is for another model.
+            RecipeError: the recipe is for another model, or has a stage or a fork that this one cannot draw.
+            StageError: by the iterator, where a stage cannot go on.
         """
         if recipe.model != self.name:
             raise RecipeError("model", f"must be {self.name}, which is loaded, not {recipe.model}")
@@ -176,4 +179,10 @@ def expected_memory(name: str, device: str | None = None, options: Options | Non
 
 
 def _device(name: str | None) -> torch.device:
-    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """Raises `CheckpointError` where this machine has no such device."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # a torch without CUDA says so in an assertion
+        raise CheckpointError(f"There is no device {name!r} here: {str(error).partition(chr(10))[0]}") from error
+    return device

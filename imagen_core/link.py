@@ -18,7 +18,7 @@ from urllib.parse import quote_plus, unquote_plus
 
 from imagen_core.validation import RecipeError, Rule, Whole, shown
 
-MAX_LINK_LENGTH = 100_000  # characters; five prompts of 1,000 emoji, percent-encoded, fit
+MAX_LINK_LENGTH = 1_200_000  # characters; all that a recipe's JSON can hold fits, each in twelve: %F0%9F%98%80
 _OFF: Mapping[str, object] = {
     "negative_prompt": "",
     "num_images": 1,

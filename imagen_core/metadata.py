@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagen_core.check import Check
-from imagen_core.png_text import png_texts
+from imagen_core.png_text import png_text
 from imagen_core.presets import PRESETS
 from imagen_core.recipe import Recipe, RecipeError
 
@@ -126,7 +126,7 @@ def read_text(source: Path | bytes, key: str, what: str) -> str:
     if len(data) > MAX_FILE_SIZE:
         raise MetadataError(f"{name} is larger than {MAX_FILE_SIZE:,} bytes.")
     try:
-        texts = png_texts(data, key)
+        text = png_text(data, key, what)
     except UnicodeDecodeError:
         raise MetadataError(f"{name} is damaged: its {what} is not UTF-8.") from None
     except zlib.error:
@@ -135,10 +135,9 @@ def read_text(source: Path | bytes, key: str, what: str) -> str:
         raise MetadataError(f"{name} is cut off: it ends before a PNG file does.") from None
     except ValueError as error:
         raise MetadataError(f"{name} {error}.") from None
-    if len(texts) != 1:
-        why = f"more than one {what}" if texts else f"no {what}: another program made it, or saved it anew"
-        raise MetadataError(f"{name} carries {why}.")
-    return texts[0]
+    if text is None:
+        raise MetadataError(f"{name} carries no {what}: another program made it, or saved it anew.")
+    return text
 
 
 def _named(source: Path | bytes) -> str:
@@ -149,10 +148,10 @@ def read_check(source: Path | bytes) -> Check | None:
     """The check that a file carries from which `read_recipe` read a recipe; None without one that can be read."""
     try:
         data = source if isinstance(source, bytes) else read_limited(source, MAX_FILE_SIZE)
-        texts = png_texts(data, CHECK_KEY)
+        text = png_text(data, CHECK_KEY, "check")
     except (MetadataError, ValueError, zlib.error, EOFError, struct.error):
         return None
-    return Check.from_text(texts[0]) if len(texts) == 1 else None
+    return None if text is None else Check.from_text(text)
 
 
 def read_limited(path: Path, limit: int) -> bytes:

@@ -21,6 +21,7 @@ SCHEDULER = "scheduler/scheduler_config.json"  # there, too
 _STAGES = ("base", "sr256")
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
 _REPOSITORY = re.compile(f"{_PART}/{_PART}")
+_NO_REPOSITORY = re.compile(r"--|\.\.|[.-](?:/|$)|/[.-]|\.git$")  # what the Hub allows in no name
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def model_named(name: str) -> ModelName | None:
     for preset in PRESETS.values():
         if preset.repositories.get("base") == name:
             return _preset(preset)
-    if _REPOSITORY.fullmatch(name):
+    if _REPOSITORY.fullmatch(name) and not _NO_REPOSITORY.search(name):
         return ModelName(name, deepfloyd_recipe(["base"]), repositories=(("base", name),))
     return None
 

@@ -36,18 +36,18 @@ class Turns:
     def _come(self, network: nn.Module, arguments: Any, named: Any) -> tuple[Any, Any]:
         from accelerate.utils import send_to_device  # here, because importing it takes a second
 
-        self._lock.acquire()
-        try:
-            if self._there is not network:
-                self.clear()
-                self._there = network
+        self._lock.acquire()  # until `_done`, which torch calls whatever goes wrong here
+        if self._there is not network:
+            self.clear()
+            try:
                 network.to(self.device)
-                if self.device.type == "cuda":
-                    torch.cuda.empty_cache()  # what the network before held is free for this one's work
-            return send_to_device(arguments, self.device), send_to_device(named, self.device)
-        except BaseException:
-            self._lock.release()
-            raise
+            except BaseException:
+                network.to("cpu")  # what of it had room: the next call begins anew
+                raise
+            self._there = network
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()  # what the network before held is free for this one's work
+        return send_to_device(arguments, self.device), send_to_device(named, self.device)
 
     def _done(self, *_: object) -> None:
         self._lock.release()

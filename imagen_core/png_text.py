@@ -6,27 +6,35 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from imagen_core.link import MAX_LINK_LENGTH
 from imagen_core.recipe import MAX_JSON_LENGTH
 
 MAX_SIDE = 4096  # pixels
 _MAX_CHUNKS = 10_000  # of a PNG file; 20 MB in the smallest pieces in use are 2,500
-_MAX_TEXT = 4 * MAX_JSON_LENGTH  # bytes; UTF-8 needs at most four for a character
+_MAX_TEXT = max(MAX_LINK_LENGTH, 4 * MAX_JSON_LENGTH)  # bytes; UTF-8 needs at most four for a character
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def png_texts(data: bytes, key: str) -> list[str]:
-    """Every text with a keyword in the PNG file `data`; ValueError tells what is wrong with the file."""
+def png_text(data: bytes, key: str, what: str) -> str | None:
+    """The text with a keyword in the PNG file `data`, None without.
+
+    ValueError tells what is wrong with the file, in which the text is called `what`.
+
+    A second text with the keyword is refused before it is unpacked.
+    """
     if not data.startswith(_SIGNATURE):
         raise ValueError("is no PNG file, and only those carry a recipe")
-    texts = []
+    found = None
     for kind, body in _chunks(data):
         if kind == b"IHDR":
             width, height = struct.unpack(">II", body[:8])
             if max(width, height) > MAX_SIDE:
                 raise ValueError(f"is {width} × {height} pixels, more than {MAX_SIDE} a side")
         if kind in (b"tEXt", b"zTXt", b"iTXt") and body.startswith(key.encode() + b"\0"):
-            texts.append(_text(kind, body[len(key) + 1 :]))
-    return texts
+            if found is not None:
+                raise ValueError(f"carries more than one {what}")
+            found = _text(kind, body[len(key) + 1 :], what)
+    return found
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -46,7 +54,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     raise ValueError(f"is damaged: it is made of more than {_MAX_CHUNKS:,} chunks")
 
 
-def _text(kind: bytes, content: bytes) -> str:
+def _text(kind: bytes, content: bytes, what: str) -> str:
     """The text of a text chunk behind its keyword (PNG specification, section 11.3.3); never unpacks a bomb."""
     if kind == b"tEXt":
         return content.decode("latin-1")
@@ -57,5 +65,5 @@ def _text(kind: bytes, content: bytes) -> str:
         unpacker = zlib.decompressobj()
         content = unpacker.decompress(content, _MAX_TEXT)
         if unpacker.unconsumed_tail:
-            raise ValueError(f"carries a recipe of more than {_MAX_TEXT:,} bytes")
+            raise ValueError(f"carries a {what} of more than {_MAX_TEXT:,} bytes")
     return content.decode("latin-1" if kind == b"zTXt" else "utf-8")

@@ -11,8 +11,9 @@ from imagen_core.validation import RecipeError
 
 MAX_VARIATIONS = 64
 MAX_LENGTH = 64_000  # characters of the whole text
-_ALTERNATIVES = re.compile(r"\{([^{}]*\|[^{}]*)\}")
-_NESTED = re.compile(r"\{[^{}]*\{[^{}]*\|[^{}]*\}")
+# Up to the first "|" there is none, so that a text of many of them is read once and not over and over.
+_ALTERNATIVES = re.compile(r"\{([^{}|]*\|[^{}]*)\}")
+_NESTED = re.compile(r"\{[^{}]*\{[^{}|]*\|[^{}]*\}")
 
 
 def variations(text: str, field: str = "prompts") -> tuple[str, ...]:

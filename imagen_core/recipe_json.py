@@ -7,7 +7,7 @@ from typing import Any
 
 from imagen_core.validation import RecipeError, shown
 
-MAX_JSON_LENGTH = 100_000  # characters; five prompts of 1,000 escaped emoji fit
+MAX_JSON_LENGTH = 100_000  # characters; six prompts of 1,000 escaped emoji fit
 
 
 def read_json(text: str) -> Any:

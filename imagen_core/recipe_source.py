@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from imagen_core import link
 from imagen_core.check import Shared, shared
 from imagen_core.metadata import MetadataError, quoted, read_check, read_limited, read_recipe
-from imagen_core.recipe import MAX_JSON_LENGTH, Recipe
+from imagen_core.recipe import MAX_JSON_LENGTH, Recipe, RecipeError
 from imagen_core.sweep import Sweep, is_sweep
 from imagen_core.sweep_axis import Axis
 
@@ -34,6 +34,8 @@ def read_source(source: str) -> Source:
 
     query = _query(source)
     if query is not None:
+        if not link.decoded(query):
+            raise RecipeError("link", "holds no recipe: of a picture, fetch the file and give its name")
         if is_sweep(list(link.decoded(query))):
             return _swept(Sweep.from_link(query))
         recipe = Recipe.from_link(query)
@@ -57,5 +59,8 @@ def _swept(sweep: Sweep) -> Source:
 def _query(source: str) -> str | None:
     """The query string where `source` is a link, or only that part of one."""
     if source.startswith(("http://", "https://")):
-        return urlsplit(source).query
+        try:
+            return urlsplit(source).query
+        except ValueError as error:
+            raise RecipeError("link", f"is no address: {error}") from None
     return source if source.startswith("?") or (not os.path.exists(source) and "=" in source) else None

@@ -151,10 +151,15 @@ def load_shards(
                     f"{folder / file} holds values in {key} that are not finite; the model is unusable."
                 )
             base, at, start = key.partition("@")
+            if at and not start.isdecimal():
+                raise CheckpointError(f"{folder / file} is not a shard of this project (a tensor is called {key}).")
             if at:
                 parts.setdefault(base, []).append((int(start), tensor))
             else:
                 whole[key] = tensor
     for key, pieces in parts.items():
-        whole[key] = torch.cat([piece for _, piece in sorted(pieces, key=lambda part: part[0])])
+        try:
+            whole[key] = torch.cat([piece for _, piece in sorted(pieces, key=lambda part: part[0])])
+        except RuntimeError as error:
+            raise CheckpointError(f"{folder}: the pieces of {key} do not fit together ({error}).") from error
     return whole, config

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -40,11 +41,14 @@ class Stage:
     refused: Callable[[Tensor], tuple[bool, ...]] | None = None
     marked: Callable[[Tensor], Tensor] | None = None
 
+    def handed_out(self, images: Tensor) -> Tensor:
+        """Finished images (n, 3, size, size) with the model's mark, where it has one."""
+        return images if self.marked is None else self.marked(images)
+
 
 def finished(stage: Stage, images: Tensor, seconds: float, cached: bool) -> StageFinished:
     """What a stage ends with, its images (n, 3, size, size) as they are handed out."""
-    shown = images if stage.marked is None else stage.marked(images)
-    return StageFinished(stage.name, stage.size, shown, seconds, cached)
+    return StageFinished(stage.name, stage.size, stage.handed_out(images), seconds, cached)
 
 
 def check_refused(refused: tuple[bool, ...], name: str) -> None:
@@ -55,6 +59,17 @@ def check_refused(refused: tuple[bool, ...], name: str) -> None:
         raise StageError(name, f"the model's safety checker refuses {which}; another prompt or seed may help.")
 
 
+@contextmanager
+def told_of_memory(name: str, advice: str) -> Iterator[None]:
+    """Let memory that runs out inside be a `StageError` of the stage `name`, with advice."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise StageError(name, f"there is not enough memory; {advice}.") from error
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out; on a processor torch says so in a plain RuntimeError."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Whether memory ran out; on a processor torch says so in a plain RuntimeError, on Windows in other words."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

@@ -38,7 +38,10 @@ class Sweep:
         for axis in self.axes:
             if axis.stage >= len(self.recipe.stages()):
                 raise RecipeError(axis.name, f"changes nothing, for last_stage is {self.recipe.last_stage}")
-        cost = sum(self.cell(index).cost for index in range(self.columns * self.rows))
+        cells = [self.cell(index) for index in range(self.columns * self.rows)]
+        if len(set(cells)) < len(cells):
+            raise RecipeError("sweep", "has cells that are the same: what it varies changes nothing in this recipe")
+        cost = sum(cell.cost for cell in cells)
         if cost > MAX_COST:
             raise RecipeError("sweep", f"costs {cost:,} steps of work where {MAX_COST:,} are allowed: take fewer cells")
 
@@ -57,10 +60,9 @@ class Sweep:
         row, column = divmod(index, self.columns)
         if not 0 <= row < self.rows:
             raise IndexError(f"cell {index} of {self.columns * self.rows}")
-        recipe = self.recipe
-        for axis, place in zip(self.axes, (column, row), strict=False):
-            recipe = recipe.updated(link.nested({axis.name: axis.values[place]}))
-        return recipe
+        places = zip(self.axes, (column, row), strict=False)
+        # At once, because a value of one axis may need that of the other: variation and variation_seed.
+        return self.recipe.updated(link.nested({axis.name: axis.values[place] for axis, place in places}))
 
     def order(self) -> list[int]:
         """The cells as they are best drawn: those that share their earlier stages follow each other.

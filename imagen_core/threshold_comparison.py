@@ -25,7 +25,8 @@ from imagen_core.trajectory import legs
 class ThresholdComparison:
     """One step of one image: step 1 ... num_steps of a stage, and its x_0, (1, 3, h, w), by kind of thresholding.
 
-    used, percentile: the kind that the run went on with, and that of "dynamic".
+    used, percentile: the kind that the run went on with, and that of "dynamic". guided: x_0 after guidance, its values
+    wherever the guidance has driven them. The pictures of a last step carry the model's mark, where it has one.
     """
 
     stage: str
@@ -34,11 +35,7 @@ class ThresholdComparison:
     used: str
     percentile: float
     kinds: dict[str, Thresholded]
-
-    @property
-    def guided(self) -> Tensor:
-        """x_0 after guidance, its values wherever the guidance has driven them."""
-        return self.kinds["none"].x_0
+    guided: Tensor
 
 
 def compare_thresholding(
@@ -66,15 +63,18 @@ def compare_thresholding(
         guided = torch.cat(seen)  # (1, 3, h, w)
         seen.clear()
         num_steps = len(planned[-1].timesteps)
-        refused = cascade.stages[stage].refused
-        if step.index + 1 == num_steps and refused is not None:
-            check_refused(refused(step.x_0), stage)
+        of_model, is_last = cascade.stages[stage], step.index + 1 == num_steps
+        if is_last and of_model.refused is not None:
+            check_refused(of_model.refused(step.x_0), stage)
         chosen = next(leg for leg in planned if step.index < leg.end).recipe.stage(stage)
         kinds = {
             kind: threshold(guided, Thresholding(kind, chosen.percentile, denoiser.threshold_cap))
             for kind in THRESHOLDINGS
         }
-        yield ThresholdComparison(stage, step.index + 1, num_steps, chosen.thresholding, chosen.percentile, kinds)
+        if is_last:
+            kinds = {kind: replace(result, x_0=of_model.handed_out(result.x_0)) for kind, result in kinds.items()}
+        used = (chosen.thresholding, chosen.percentile)
+        yield ThresholdComparison(stage, step.index + 1, num_steps, *used, kinds, guided)
 
 
 def _images_before(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import random
 import re
+import unicodedata
 from dataclasses import asdict, dataclass, fields
 
-_WORD = re.compile(r"[a-z]+(?:['’][a-z]+)?")
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _SHOWN = 40  # characters of one word
 # Words that a prompt is put together with, whoever writes it; nothing is drawn of them.
 _JOINING = frozenset(
@@ -59,8 +60,8 @@ class Vocabulary:
         known = self.words | _JOINING
         found = {
             match.group()[:_SHOWN]: None
-            for match in re.finditer(_WORD.pattern, prompt, re.IGNORECASE)
-            if not {match.group().lower(), *_singulars(match.group().lower())} & known
+            for match in _WORD.finditer(prompt)
+            if _is_latin(match.group()) and not {match.group().lower(), *_singulars(match.group().lower())} & known
         }
         return tuple(found)
 
@@ -112,6 +113,10 @@ def _words(values: object) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError(f"{str(values)[:_SHOWN]} is no list of words")
     return tuple(values)
+
+
+def _is_latin(word: str) -> bool:
+    return all(unicodedata.name(letter, "").startswith("LATIN") for letter in word if letter not in "'’")
 
 
 def _singulars(word: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageF
 from imagen_core.imagen import Imagen
 from imagen_core.images import to_pil
 from imagen_core.recipe import MAX_PIXELS, SIZES, Recipe
+from imagen_core.stage import is_out_of_memory
 
 FAST = {"base": {"num_steps": 4}, "sr256": {"num_steps": 3}, "sr1024": {"num_steps": 2}}
 
@@ -222,6 +223,18 @@ def test_memory_that_runs_out_is_told_in_a_sentence(tiny_imagen: Imagen) -> None
         list(tiny_imagen.stream(fast()))
     expected = "sr256: there is not enough memory; ask for fewer images or an earlier last stage."
     assert str(raised.value) == expected
+
+
+def test_memory_that_runs_out_in_the_text_encoder_is_told_in_a_sentence(tiny_imagen: Imagen) -> None:
+    tiny_imagen.cascade.text_encoder.model.register_forward_pre_hook(lambda *_: torch.empty(2**52))
+    with pytest.raises(StageError, match=r"^base: there is not enough memory; ask for a smaller model"):
+        list(tiny_imagen.stream(fast("never read before")))
+
+
+@pytest.mark.parametrize("text", ["can't allocate memory", "not enough memory"])  # on Windows the second
+def test_memory_is_out_in_the_words_of_every_system(text: str) -> None:
+    assert is_out_of_memory(RuntimeError(f"[enforce fail] DefaultCPUAllocator: {text}: you tried to allocate 8 bytes."))
+    assert not is_out_of_memory(RuntimeError("a bug"))
 
 
 def test_another_runtime_error_is_not_hidden(tiny_imagen: Imagen) -> None:

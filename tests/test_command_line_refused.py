@@ -79,7 +79,10 @@ from tests.drawn_in_a_folder import ONE_STAGE, drawn, never
         (["--recipe", "?prompt=%zz"], "link has a % that is not followed by two hexadecimal digits, in 'prompt=%zz'."),
         (["--recipe", "https://example.org/?v=dQw4"], "v is not among the known names prompt, negative_prompt, seed, "
          "num_images, model, last_stage, variation, variation_seed, second_share, second_prompt, base, sr256, sr1024."),
-        (["--recipe", "prompt=" + "x" * 100_000], "link must be at most 100,000 characters, not 100,007."),
+        (["--recipe", "prompt=" + "x" * 1_200_000], "link must be at most 1,200,000 characters, not 1,200,007."),
+        (["--recipe", "https://example.org/out.png"],
+         "link holds no recipe: of a picture, fetch the file and give its name."),
+        (["--recipe", "http://[x/?seed=1"], "link is no address: Invalid IPv6 URL."),
         (
             ["--recipe", "prompt=x&model=local"],
             "The recipe was drawn with weights from a folder: give --model and that folder.",

@@ -12,6 +12,7 @@ from imagen_core.__main__ import main
 from imagen_core.contact_sheet import KEY, read_sweep
 from imagen_core.imagen import Imagen
 from imagen_core.metadata import png_with
+from imagen_core.recipe import Recipe
 from imagen_core.sweep import Sweep
 from imagen_core.sweep_axis import Axis
 
@@ -20,7 +21,7 @@ def test_sweep_is_a_sheet(
     make_imagen: Callable[[], Imagen], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "sheet.png"
-    asked = ["an apple", "--last-stage", "base", "--steps", "2", "--quiet", "--num-images", "3", "--output", str(path)]
+    asked = ["an apple", "--last-stage", "base", "--steps", "2", "--quiet", "--output", str(path)]
     asked += ["--sweep", "base.guidance_scale=1,3", "--sweep", "seed=1..2"]
     assert main(asked, lambda _: make_imagen()) == 0
     assert capsys.readouterr().out == f"{path}\n"
@@ -59,6 +60,15 @@ def test_a_sheet_whose_sweep_is_not_valid_is_refused(tmp_path: Path, capsys: pyt
     )
     assert main(["--recipe", str(tmp_path / "sheet.png"), "--output", str(tmp_path / "a.png")]) == 2
     assert capsys.readouterr().err.startswith("imagen_core: The sheet carries a sweep that is not valid: colour is not")
+
+
+def test_a_fork_and_several_images_are_not_swept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ["--sweep", "seed=1,2", "--output", str(tmp_path / "a.png")]
+    fork = Recipe(prompt="a cat").forked("base", 3, {"prompt": "a dog"}).to_link()
+    for arguments, what in ((["--recipe", fork], "a fork"), (["x", "--num-images", "2"], "several images")):
+        assert main([*arguments, *out]) == 2
+        expected = f"imagen_core: --sweep varies a recipe of one image that is no fork, and this one is of {what}.\n"
+        assert capsys.readouterr().err == expected
 
 
 @pytest.mark.parametrize("axis", ["seed", "colour=1", "seed=1,1", "seed=x", "=1"])

@@ -63,7 +63,11 @@ def test_what_is_enlarged_has_no_watermark(model: Path) -> None:
     """The next stage is shown the picture as it was drawn."""
     imagen = Imagen.from_pretrained(str(model), "cpu")
     recipe = quick(imagen)
-    marked = list(imagen.stream(recipe))[-1]
+    events = list(imagen.stream(recipe))
+    marked = events[-1]
+    for stage, finished in ((e.stage, e) for e in events if isinstance(e, StageFinished)):
+        last = [e for e in events if isinstance(e, Preview) and e.stage == stage][-1]
+        assert torch.equal(last.x_0, finished.x_0)  # what is shown of the picture before its end has the mark, too
     imagen.cascade.forget()
     stages = {name: replace(stage, marked=None) for name, stage in imagen.cascade.stages.items()}
     imagen.cascade.stages = stages
@@ -129,6 +133,13 @@ def test_the_scheduler_of_a_folder_says_how_far_x_0_may_go(
     assert (stage.threshold_cap, stage.learned_variance) == (cap, learned)
 
 
+def test_a_scheduler_with_a_cap_below_1_is_refused(copy: Path) -> None:
+    path = copy / "base" / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sample_max_value": 0.9}))
+    with pytest.raises(CheckpointError, match=r"sample_max_value is 0\.9, allowed is 1 and above"):
+        Imagen.from_pretrained(str(copy), "cpu")
+
+
 def test_a_scheduler_that_draws_otherwise_is_refused(copy: Path) -> None:
     path = copy / "base" / "scheduler" / "scheduler_config.json"
     usual = json.loads(path.read_text())
@@ -192,9 +203,13 @@ def test_code_in_a_folder_is_not_run(copy: Path) -> None:
         ("base/tokenizer/tokenizer.json", "holds no text encoder that this program knows: "),
         ("sr256/image_noising_scheduler/scheduler_config.json", "holds no sr256 stage that this program knows: "),
         ("base/model_index.json", "holds no model that this program knows: "),
+        ("base/unet/diffusion_pytorch_model.safetensors.index.json", "holds no unet that this program knows: "),
     ],
 )
 def test_a_damaged_file_is_one_sentence(copy: Path, path: str, sentence: str) -> None:
+    if path.endswith(".index.json"):  # as where the weights are in pieces
+        whole = copy / "base" / "unet" / "diffusion_pytorch_model.safetensors"
+        whole.rename(whole.with_stem("diffusion_pytorch_model-00001-of-00001"))
     (copy / path).write_text("{")
     with pytest.raises(CheckpointError, match=sentence) as told:
         Imagen.from_pretrained(str(copy), "cpu")

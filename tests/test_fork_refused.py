@@ -98,6 +98,11 @@ def test_a_bad_fork_in_a_link_is_told_in_a_sentence(query: str, sentence: str) -
     assert str(caught.value) == sentence
 
 
+def test_a_fork_s_changes_hold_no_fork() -> None:
+    with pytest.raises(RecipeError, match="fork must not be among a fork's changes"):
+        PARENT.forked("base", 3, {"fork": None})
+
+
 def test_a_parent_without_a_fork_is_unknown() -> None:
     for query in ("parent.seed=3", "parent.fork=base.3", "fork=base.3&parent.parent.seed=3"):
         with pytest.raises(RecipeError, match=r"^(fork\.parent\.)?parent is not among the known names "):

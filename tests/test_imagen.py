@@ -13,6 +13,7 @@ import pytest
 
 import imagen_core
 from imagen_core import Imagen, RecipeError, StageFinished
+from imagen_core.checkpoints import CheckpointError
 from imagen_core.images import to_pil
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +56,14 @@ def test_a_recipe_for_another_model_is_refused(tiny_imagen: Imagen) -> None:
     with pytest.raises(RecipeError) as raised:
         tiny_imagen.stream(recipe)
     assert str(raised.value) == "model must be bundled, which is loaded, not deepfloyd-if-m."
+
+
+def test_a_folder_may_be_a_path_and_a_device_that_is_not_here_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="is neither a model folder nor one of"):
+        Imagen.from_pretrained(tmp_path / "none")
+    for device in ("gpu", "cuda:99"):
+        with pytest.raises(CheckpointError, match=f"^There is no device '{device}' here: "):
+            Imagen.from_pretrained("bundled", device)
 
 
 def test_tokens_tell_what_a_run_tells(tiny_imagen: Imagen) -> None:

@@ -59,7 +59,27 @@ def test_a_preset_comes_before_a_folder_and_a_folder_before_a_repository(here: P
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
-    "name", ["", "dall-e", "a/b/c", "/a/b", "a/", "../b", "a/b ", "a/\0", "x" * 9999, "a/" + "b" * 97]
+    "name",
+    [
+        "",
+        "dall-e",
+        "a/b/c",
+        "/a/b",
+        "a/",
+        "../b",
+        "a/b ",
+        "a/\0",
+        "x" * 9999,
+        "a/" + "b" * 97,
+        "a/b--c",
+        "a/b-",
+        "a/b.",
+        "a-/b",
+        "a/.b",
+        "a/-b",
+        "a/b..c",
+        "a/b.git",
+    ],
 )
 def test_what_is_none_is_none(name: str) -> None:
     assert model_named(name) is None

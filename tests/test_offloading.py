@@ -7,6 +7,7 @@ what it computes has a shape alone; coming back from it is what only a real devi
 from __future__ import annotations
 
 import threading
+import warnings
 
 import pytest
 import torch
@@ -41,6 +42,36 @@ def test_a_network_that_fails_does_not_keep_the_others_waiting() -> None:
     thread.start()
     thread.join(10)
     assert done.is_set()
+
+
+class Homesick(nn.Linear):
+    """Does not come to the device at its first call, as where memory runs out."""
+
+    calls = 0
+
+    def to(self, *arguments: object, **named: object) -> Homesick:
+        if arguments == (torch.device("meta"),):
+            self.calls += 1
+            if self.calls == 1:
+                raise torch.OutOfMemoryError("no room")
+        return super().to(*arguments, **named)  # type: ignore[no-any-return, call-overload]
+
+
+def test_a_network_that_had_no_room_is_moved_again_at_its_next_call() -> None:
+    turns, network, other = Turns(torch.device("meta")), Homesick(3, 2), nn.Linear(3, 2)
+    turns.add(network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # torch warns where a lock is given back twice
+        with pytest.raises(torch.OutOfMemoryError):
+            network(torch.ones(1, 3))
+    assert network.weight.device.type == "cpu"
+    assert network(torch.ones(1, 3)).device.type == "meta"
+    assert network.weight.device.type == "meta"
+    turns.add(other)
+    thread = threading.Thread(target=lambda: turns._lock.acquire(timeout=10) and turns._lock.release())
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_while_one_computes_another_thread_waits() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -108,10 +109,21 @@ def test_what_is_wrong_inside_a_picture_is_told_in_a_sentence() -> None:
     )
 
 
+def test_many_texts_are_not_unpacked() -> None:
+    """Each below the limit of one, all together sixteen times it."""
+    text = KEY.encode() + b"\0\1\0\0\0" + zlib.compress(("😀" + " " * 399_000).encode(), 9)
+    data = png(*[chunk(b"iTXt", text)] * 400)
+    tracemalloc.start()
+    assert sentence(data) == "The picture carries more than one recipe."
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8_000_000
+
+
 @pytest.mark.parametrize("kind", ["zTXt", "iTXt"])
 def test_a_text_bomb_is_not_unpacked(kind: str) -> None:
     bomb = zlib.compress(b" " * 15_000_000, 9)
     head = b"\0\0" if kind == "zTXt" else b"\0\1\0\0\0"
     assert sentence(png(chunk(kind.encode(), KEY.encode() + head + bomb))) == (
-        "The picture carries a recipe of more than 400,000 bytes."
+        "The picture carries a recipe of more than 1,200,000 bytes."
     )

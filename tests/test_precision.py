@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
@@ -22,8 +24,10 @@ def test_a_processor_without_matrix_units_keeps_float32(monkeypatch: pytest.Monk
 def test_bfloat16_must_pay(monkeypatch: pytest.MonkeyPatch, times_as_fast: float, expected: torch.dtype) -> None:
     """With the units, what was measured decides; the network that was measured is not touched."""
 
-    def seconds(unet: UNet, size: int) -> float:
-        return 1.0 if next(unet.parameters()).dtype is torch.float32 else 1.0 / times_as_fast
+    def seconds(unets: Sequence[UNet], size: int, images: int) -> list[float]:
+        formats = [next(unet.parameters()).dtype for unet in unets]
+        assert set(formats) == {torch.float32, torch.bfloat16}
+        return [1.0 if dtype is torch.float32 else 1.0 / times_as_fast for dtype in formats]
 
     monkeypatch.setattr(precision, "has_matrix_units", lambda: True)
     monkeypatch.setattr(precision, "seconds_per_call", seconds)
@@ -34,8 +38,12 @@ def test_bfloat16_must_pay(monkeypatch: pytest.MonkeyPatch, times_as_fast: float
 
 
 def test_the_measurement_is_of_real_calls() -> None:
-    assert precision.seconds_per_call(tiny_unet("base"), 64) > 0
-    assert precision.seconds_per_call(tiny_unet("base").bfloat16(), 64) > 0
+    seen: list[torch.dtype] = []
+    unets = [tiny_unet("base"), tiny_unet("base").bfloat16()]
+    for unet in unets:
+        unet.register_forward_pre_hook(lambda unet, _: seen.append(next(unet.parameters()).dtype))
+    assert all(seconds > 0 for seconds in precision.seconds_per_call(unets, 64))
+    assert seen == [torch.float32, torch.bfloat16] * (len(seen) // 2)  # in turn
 
 
 @pytest.mark.parametrize("name", ["base", "sr256"])

@@ -36,6 +36,8 @@ def test_what_a_text_stands_for(text: str, prompts: tuple[str, ...]) -> None:
         ("a" * 1001, "at most 1,000 characters"),
         ("a" * 64_001, "at most 64,000 characters"),
         ("a\0b", "control character"),
+        ("{{" + "|" * 63_990, "at most 1,000 characters"),  # minutes, where the same text is tried over and over
+        ("{" * 63_990 + "|", "at most 1,000 characters"),
     ],
 )
 def test_what_is_refused(text: str, problem: str) -> None:

@@ -81,6 +81,28 @@ def test_sweeps_that_are_refused(recipe: Recipe, axes: tuple[tuple[str, str], ..
     assert told.value.field == field
 
 
+def test_an_axis_may_need_the_value_of_the_other() -> None:
+    axes = (Axis.of("variation", "0.3,0.6"), Axis.of("variation_seed", "1,2"))
+    assert [Sweep(RECIPE, axes).cell(index).variation_seed for index in range(4)] == [1, 1, 2, 2]
+    assert Sweep(RECIPE, axes[::-1]).cell(1).variation == 0.3
+    late = RECIPE.updated({"base": {"guidance_end": 0.3}})
+    span = (Axis.of("base.guidance_start", "0.4,0.5"), Axis.of("base.guidance_end", "0.6,0.9"))
+    assert Sweep(late, span).cell(3).base.guidance_start == 0.5
+
+
+def test_a_sweep_that_changes_nothing_is_refused() -> None:
+    with pytest.raises(RecipeError, match="has cells that are the same"):
+        Sweep(RECIPE, (Axis.of("variation_seed", "1,2"),))  # there is no variation
+
+
+def test_the_longest_link_is_read_again() -> None:
+    prompts = "\n".join(f"{number:02}" + "😀" * 998 for number in range(16))
+    recipe = Recipe(prompt="🍏" * 1000, negative_prompt="🍎" * 1000)
+    sweep = Sweep(recipe, (Axis.of("prompt", prompts),))
+    assert len(sweep.to_link()) > 190_000
+    assert Sweep.from_link(sweep.to_link()) == sweep
+
+
 def test_cells_run_along_the_rows() -> None:
     sweep = Sweep(RECIPE, (Axis.of("base.guidance_scale", "1,2"), Axis.of("sr256.num_steps", "3,4,5")))
     cells = [sweep.cell(i) for i in range(6)]

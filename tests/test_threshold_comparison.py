@@ -69,6 +69,20 @@ def test_a_picture_that_must_not_be_shown_is_not_shown_here_either(tiny_imagen: 
     assert [step.step for step in seen] == [1, 2]  # of three
 
 
+def test_a_mark_is_on_the_finished_picture_and_on_no_other(tiny_imagen: Imagen) -> None:
+    plain = compared(tiny_imagen, RECIPE, "sr256")
+    tiny_imagen.cascade.forget()
+    stages = dict(tiny_imagen.cascade.stages)
+    stages["sr256"] = replace(stages["sr256"], marked=lambda images: images.clamp(-1, 1) * 0.5)
+    marked = list(compare_thresholding(Cascade(stages, tiny_imagen.cascade.device), RECIPE, "sr256", 0, go_on))
+    for before, after in zip(plain, marked, strict=True):
+        is_last = after.step == after.num_steps
+        for kind, result in before.kinds.items():
+            shown = after.kinds[kind].x_0
+            torch.testing.assert_close(shown, result.x_0.clamp(-1, 1) * 0.5 if is_last else result.x_0)
+        torch.testing.assert_close(after.guided, before.guided)
+
+
 def test_a_fork_is_compared_with_the_thresholding_of_each_of_its_legs(tiny_imagen: Imagen) -> None:
     child = RECIPE.forked("base", 2, {"prompt": "a blue cube", "base": {"thresholding": "static"}})
     run = previews(tiny_imagen, child, "base")
