@@ -11,6 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -117,13 +118,14 @@ class Cascade:
         try:
             with told_of_memory(name, "ask for fewer images or an earlier last stage"):
                 for step in self.steps(planned, before, self.denoiser(name, stop_if_asked, attention), self._states):
-                    shown = x_0 = step.x_0
+                    shown, noisy = stage.previews(step.x_0, step.x_t)
                     if step.index + 1 == num_steps:  # the last preview is the picture
+                        x_0 = stage.picture(step.x_0)
                         if stage.refused is not None:
                             check_refused(stage.refused(x_0), name)
                         shown = stage.handed_out(x_0)
                     seconds = time.monotonic() - started
-                    yield Preview(name, step.index + 1, num_steps, shown, step.x_t, step.stats, seconds, step.words)
+                    yield Preview(name, step.index + 1, num_steps, shown, noisy, step.stats, seconds, step.words)
         except FloatingPointError as error:
             advice = "another seed or guidance may help."
             kept = f"Another{advice[7:]}" if before is None else f"The stages before it are good; {advice}"
@@ -155,8 +157,9 @@ class Cascade:
 
         def draw(leg: Leg, scheduler: Scheduler) -> Iterator[Step]:
             recipe, chosen = leg.recipe, leg.recipe.stage(stage.name)
-            seed, other = seeds(recipe, stage.name)
-            noise = StageNoise(seed, stage.name, recipe.num_images, stage.size, other)
+            noise = stage_noise(stage, recipe)
+            if stage.latents is not None:
+                chosen = replace(chosen, thresholding="none")
             given = self._conditioning(recipe, stage.name, before, noise)
             steps = sample(denoiser, scheduler, given, chosen, noise)
             return joined(steps, stage.text_encoder, *prompts(recipe, stage.name)) if denoiser.attention else steps
@@ -194,6 +197,14 @@ class Cascade:
             self._kept[key] = images
             while sum(kept.nbytes for kept in self._kept.values()) > KEPT_BYTES:
                 self._kept.popitem(last=False)
+
+
+def stage_noise(stage: Stage, recipe: Recipe) -> StageNoise:
+    """All the noise of a stage's images in a recipe."""
+    seed, other = seeds(recipe, stage.name)
+    if stage.latents is None:
+        return StageNoise(seed, stage.name, recipe.num_images, stage.size, other)
+    return StageNoise(seed, stage.name, recipe.num_images, stage.latents.side, other, stage.latents.channels)
 
 
 def _encode(text_encoder: TextEncoder, prompt: str) -> PromptEncoded:

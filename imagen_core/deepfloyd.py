@@ -1,6 +1,7 @@
 """DeepFloyd IF as a model: which folders it needs, how much memory, and the cascade that comes of them.
 
-A model is a folder for each stage. Stage III is the bundled one, behind stage II, with the bundled text encoder.
+A model is a folder for each stage. Behind stage II comes the x4 upscaler, where the model has its folder, else the
+bundled stage III with the bundled text encoder.
 """
 
 from __future__ import annotations
@@ -17,23 +18,12 @@ from imagen_core.captions import cleaned_caption, missing_for_cleaning, plain_ca
 from imagen_core.cascade import Cascade
 from imagen_core.checkpoints import bundled_folder
 from imagen_core.checkpoints import load as load_bundled
-from imagen_core.deepfloyd_checkpoints import (
-    SAFETY_CHECKER,
-    TEXT_ENCODER,
-    UNET,
-    WATERMARKER,
-    Component,
-    Loading,
-    holds,
-    load_stage,
-    load_text_encoder,
-    needs_checker,
-    weight_files,
-)
+from imagen_core.deepfloyd_checkpoints import Loading, holds, load_stage, load_text_encoder, needs_checker
 from imagen_core.deepfloyd_files import is_whole, wanted_files
 from imagen_core.deepfloyd_options import Options as Options
 from imagen_core.deepfloyd_safety import load_checker, load_refusal, load_watermark
 from imagen_core.memory_plan import MemoryPlan, Part, free_bytes, num_weights
+from imagen_core.model_folder import SAFETY_CHECKER, TEXT_ENCODER, UNET, WATERMARKER, Component, weight_files
 from imagen_core.model_names import ModelName
 from imagen_core.models.deepfloyd import memory_format
 from imagen_core.models.precision import has_matrix_units
@@ -41,6 +31,8 @@ from imagen_core.offloading import Turns
 from imagen_core.recipe import SIZES
 from imagen_core.shards import CheckpointError
 from imagen_core.stage import Stage, is_out_of_memory
+from imagen_core.upscaler_checkpoint import NETWORKS as UPSCALER_NETWORKS
+from imagen_core.upscaler_checkpoint import load_upscaler
 
 # The layers of T5 that transformers keeps in float32 where the rest is in float16 or 8 bits, because what they compute
 # leaves the range of float16; and how many numbers they hold in T5-XXL: 24 layers of 10,240 by 4,096.
@@ -103,7 +95,8 @@ def memory_plan(folders: Mapping[str, Path], device: torch.device, options: Opti
     """
     dtype = number_format(device)
     networks: list[tuple[str, str, Component]] = [("T5", "base", TEXT_ENCODER)]
-    networks += [(stage, stage, UNET) for stage in folders]
+    networks += [(stage, stage, UNET) for stage in folders if stage != "sr1024"]
+    networks += [(name, "sr1024", network) for name, network in UPSCALER_NETWORKS.items() if "sr1024" in folders]
     files = {name: weight_files(folders[stage], network, dtype)[1] for name, stage, network in networks}
     numbers = {name: num_weights(paths) for name, paths in files.items()}
     return replace(_plan(numbers, num_weights(files["T5"], _WIDE), device, options), published=False)
@@ -115,9 +108,10 @@ def _plan(numbers: Mapping[str, int], wide: int, device: torch.device, options: 
     parts = []
     for name, number in numbers.items():
         is_small = name == "T5" and options.eight_bit
-        each = 1 if is_small else dtype.itemsize
+        own = torch.float32 if name == "decoder" else dtype
+        each = 1 if is_small else own.itemsize
         widened = wide * (4 - each) if name == "T5" and (is_small or dtype == torch.float16) else 0
-        told = "8 bits" if is_small else str(dtype).removeprefix("torch.")
+        told = "8 bits" if is_small else str(own).removeprefix("torch.")
         parts.append(Part(name, number * each + widened, told, stays=is_small))
     return MemoryPlan(str(device), tuple(parts), free_bytes(device), published=True)
 
@@ -130,7 +124,9 @@ def load(folders: Mapping[str, Path], plan: MemoryPlan, device: torch.device, op
     """
     loading = Loading(number_format(device), options.eight_bit, _caption(options))
     text_encoder = load_text_encoder(folders["base"], loading)
-    stages = {name: load_stage(folder, name, text_encoder, loading) for name, folder in folders.items()}
+    stages = {
+        name: load_stage(folder, name, text_encoder, loading) for name, folder in folders.items() if name != "sr1024"
+    }
     for stage in stages.values():
         if stage.size != SIZES[stage.name]:
             raise CheckpointError(
@@ -138,6 +134,9 @@ def load(folders: Mapping[str, Path], plan: MemoryPlan, device: torch.device, op
             )
     networks: list[Any] = [] if options.eight_bit else [text_encoder.model]
     networks += [stage.unet for stage in stages.values()]
+    if "sr1024" in folders:
+        stages["sr1024"], upscaler = load_upscaler(folders["sr1024"], loading.dtype)
+        networks += upscaler
     try:
         _place(networks, plan, device)
     except (MemoryError, RuntimeError) as error:
@@ -146,7 +145,7 @@ def load(folders: Mapping[str, Path], plan: MemoryPlan, device: torch.device, op
         raise CheckpointError(
             f"The model does not fit into the memory of {device}: close what else uses it."
         ) from error
-    if "sr256" in stages:
+    if "sr256" in stages and "sr1024" not in stages:
         bundled = load_bundled(bundled_folder(), device)
         stages["sr1024"] = bundled.stages["sr1024"]
     return Cascade(_guarded(stages, folders), device)

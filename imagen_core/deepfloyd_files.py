@@ -7,24 +7,25 @@ from pathlib import Path
 
 import torch
 
-from imagen_core.deepfloyd_checkpoints import (
+from imagen_core.deepfloyd_checkpoints import holds, needs_checker
+from imagen_core.model_folder import (
+    DECODER,
     SAFETY_CHECKER,
     TEXT_ENCODER,
     UNET,
     WATERMARKER,
-    holds,
-    needs_checker,
     weight_files,
     weight_names,
 )
 from imagen_core.model_names import INDEX
 from imagen_core.shards import CheckpointError
 
-_NETWORKS = {"base": (UNET, TEXT_ENCODER), "sr256": (UNET,)}
-_OPTIONAL = {"base": (SAFETY_CHECKER, WATERMARKER), "sr256": (WATERMARKER,)}
+_NETWORKS = {"base": (UNET, TEXT_ENCODER), "sr256": (UNET,), "sr1024": (UNET, TEXT_ENCODER, DECODER)}
+_OPTIONAL = {"base": (SAFETY_CHECKER, WATERMARKER), "sr256": (WATERMARKER,), "sr1024": ()}
 _FILES = {
     "base": ("scheduler", "tokenizer", "text_encoder", "unet", "safety_checker", "feature_extractor", "watermarker"),
     "sr256": ("scheduler", "image_noising_scheduler", "unet", "watermarker"),
+    "sr1024": ("scheduler", "low_res_scheduler", "tokenizer", "text_encoder", "unet", "vae"),
 }
 # Of the small files those without which a folder in the cache is not whole; a tokenizer is one of two.
 _NEEDED = {
@@ -38,12 +39,22 @@ _NEEDED = {
         "image_noising_scheduler/scheduler_config.json",
         "unet/config.json",
     ),
+    "sr1024": (
+        "scheduler/scheduler_config.json",
+        "low_res_scheduler/scheduler_config.json",
+        "text_encoder/config.json",
+        "unet/config.json",
+        "vae/config.json",
+    ),
 }
 _NEEDED_WITH = {
     SAFETY_CHECKER: ("safety_checker/config.json", "feature_extractor/preprocessor_config.json"),
     WATERMARKER: ("watermarker/config.json",),
 }
-_TOKENIZERS = ("tokenizer/tokenizer.json", "tokenizer/spiece.model")
+_TOKENIZERS = {  # one of these
+    "base": ("tokenizer/tokenizer.json", "tokenizer/spiece.model"),
+    "sr1024": ("tokenizer/tokenizer.json", "tokenizer/vocab.json"),
+}
 _SMALL = (".json", ".model", ".txt")  # what a folder holds beside weights
 
 
@@ -60,7 +71,7 @@ def is_whole(folder: Path, stage: str, dtype: torch.dtype) -> bool:
     except CheckpointError:
         return False
     needed = [*_NEEDED[stage], *(name for network in optional for name in _NEEDED_WITH[network])]
-    if stage == "base" and not any((folder / name).is_file() for name in _TOKENIZERS):
+    if stage in _TOKENIZERS and not any((folder / name).is_file() for name in _TOKENIZERS[stage]):
         return False
     return all((folder / name).is_file() for name in needed)
 

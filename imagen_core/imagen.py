@@ -92,7 +92,8 @@ class Imagen:
         folders = deepfloyd.folders(model, where, options)
         plan = deepfloyd.memory_plan(folders, where, options)
         (tell or partial(print, file=sys.stderr))(str(plan))
-        beside = [_weights(bundled_folder())] if "sr256" in folders else []
+        with_ours = "sr256" in folders and "sr1024" not in folders  # the bundled third stage
+        beside = [_weights(bundled_folder())] if with_ours else []
         weights = fingerprint.of_folders(folders, *beside)
         return cls(deepfloyd.load(folders, plan, where, options), model.recipe, weights=weights)
 

@@ -10,15 +10,14 @@ import json
 import os
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imagen_core.presets import DEEPFLOYD_BASE, DEEPFLOYD_SR256, LOCAL, PRESETS, Preset
-from imagen_core.recipe import Recipe
+from imagen_core.presets import DEEPFLOYD_BASE, DEEPFLOYD_SR256, LOCAL, PRESETS, UPSCALER_SR1024, Preset
+from imagen_core.recipe import STAGES, Recipe
 
 INDEX = "model_index.json"  # in the folder of every stage that diffusers wrote
 SCHEDULER = "scheduler/scheduler_config.json"  # there, too
-_STAGES = ("base", "sr256")
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
 _REPOSITORY = re.compile(f"{_PART}/{_PART}")
 _NO_REPOSITORY = re.compile(r"--|\.\.|[.-](?:/|$)|/[.-]|\.git$")  # what the Hub allows in no name
@@ -68,11 +67,13 @@ def _preset(preset: Preset) -> ModelName:
 
 def _folder(name: str) -> ModelName:
     folder = Path(name)
-    folders = [(stage, folder / stage) for stage in _STAGES if (folder / stage / INDEX).is_file()]
+    folders = [(stage, folder / stage) for stage in STAGES if (folder / stage / INDEX).is_file()]
     if (folder / INDEX).is_file():
         folders = [("base", folder)]
     if not any(stage == "base" for stage, _ in folders):
         return ModelName(name, Recipe(model=LOCAL))
+    if not any(stage == "sr256" for stage, _ in folders):
+        folders = folders[:1]  # the third stage enlarges the second one's pictures
     recipe = deepfloyd_recipe([stage for stage, _ in folders])
     for stage, part in folders:
         recipe = _thresholded(recipe, stage, part)
@@ -98,7 +99,8 @@ def _thresholded(usual: Recipe, stage: str, folder: Path) -> Recipe:
 def deepfloyd_recipe(stages: Collection[str]) -> Recipe:
     """The default recipe of weights of one's own in DeepFloyd IF's layout: as the presets', of all stages there are."""
     last = "sr1024" if "sr256" in stages else "base"
-    return Recipe(model=LOCAL, last_stage=last, base=DEEPFLOYD_BASE, sr256=DEEPFLOYD_SR256)
+    recipe = Recipe(model=LOCAL, last_stage=last, base=DEEPFLOYD_BASE, sr256=DEEPFLOYD_SR256)
+    return replace(recipe, sr1024=UPSCALER_SR1024) if "sr1024" in stages else recipe
 
 
 def allowed_names() -> str:

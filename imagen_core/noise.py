@@ -44,7 +44,7 @@ def gaussian_noise(seed: int, image: int, stage: str, purpose: Purpose, shape: t
 
 @dataclass(frozen=True)
 class StageNoise:
-    """All the noise of one stage's images, each `size` x `size` pixels.
+    """All the noise of one stage's images, each `size` x `size` pixels, or latents of so many channels.
 
     other: another seed, of whose noise there is a share. Then the images are neighbours of one picture: they have
         `seed` in common, and image i has a share of the noise of the other seed + i.
@@ -55,14 +55,15 @@ class StageNoise:
     num_images: int
     size: int
     other: Other | None = None
+    channels: int = 3
 
     def initial(self) -> Tensor:
-        """x_T, (num_images, 3, size, size)."""
-        return self._pictures("initial", self.size)
+        """x_T, (num_images, channels, size, size)."""
+        return self._pictures("initial", (self.channels, self.size, self.size))
 
     def augmentation(self, size: int) -> Tensor:
         """What noise conditioning augmentation adds to the images of the stage before, (num_images, 3, size, size)."""
-        return self._pictures("augmentation", size)
+        return self._pictures("augmentation", (3, size, size))
 
     def generators(self, step: int) -> list[Generator]:
         """One generator per image for what a stochastic scheduler adds at `step`.
@@ -72,13 +73,10 @@ class StageNoise:
         """
         return [generator(self.seed, self._image(image), self.stage, "step", step) for image in range(self.num_images)]
 
-    def _pictures(self, purpose: Purpose, size: int) -> Tensor:
-        return torch.stack(
-            [self._picture(purpose, size, image) for image in range(self.num_images)]
-        )  # (n, 3, size, size)
+    def _pictures(self, purpose: Purpose, shape: tuple[int, ...]) -> Tensor:
+        return torch.stack([self._picture(purpose, shape, image) for image in range(self.num_images)])  # (n, *shape)
 
-    def _picture(self, purpose: Purpose, size: int, image: int) -> Tensor:
-        shape = (3, size, size)
+    def _picture(self, purpose: Purpose, shape: tuple[int, ...], image: int) -> Tensor:
         noise = gaussian_noise(self.seed, self._image(image), self.stage, purpose, shape)
         if self.other is None:
             return noise

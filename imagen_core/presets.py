@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from imagen_core.recipe import Recipe, StageRecipe
@@ -53,33 +53,44 @@ DEEPFLOYD_SR256 = StageRecipe(
     aug_level=0.25,
 )
 
+# As the x4 upscaler's own pipeline draws: latents, which have no range to threshold; 20 of its 350 levels of noise.
+UPSCALER_SR1024 = StageRecipe(
+    num_steps=50, scheduler="ddim", spacing="leading", guidance_scale=9.0, thresholding="none", aug_level=0.057
+)
+UPSCALER = "stabilityai/stable-diffusion-x4-upscaler"
+
 
 # Published numbers of parameters, in millions, by the letters of the stages.
 _FIRST: Mapping[str, int] = MappingProxyType({"M": 400, "L": 900, "XL": 4300})
 _SECOND: Mapping[str, int] = MappingProxyType({"M": 450, "L": 1200})
 _T5, _CHECKER = 4800, 300
+_UPSCALER = {"sr1024": 473, "CLIP": 340, "decoder": 55}
 
 
-def _deepfloyd(letter: str, second: str) -> Preset:
-    """DeepFloyd IF with the first stage `letter` and the second stage `second`; the third is the bundled one."""
-    name = f"deepfloyd-if-{letter.lower()}"
+def _deepfloyd(letter: str, second: str, upscaler: bool = False) -> Preset:
+    """DeepFloyd IF with the first stage `letter` and the second stage `second`.
+
+    The third is the bundled one, or the x4 upscaler that IF's authors point to.
+    """
+    name = f"deepfloyd-if-{letter.lower()}{'-x4' * upscaler}"
     parameters = f"{_FIRST[letter] / 1000} billion"
-    millions = {"T5": _T5, "base": _FIRST[letter], "sr256": _SECOND[second]}
+    millions = {"T5": _T5, "base": _FIRST[letter], "sr256": _SECOND[second]} | (_UPSCALER if upscaler else {})
+    third = "Stable Diffusion's x4 upscaler as the third stage" if upscaler else "the bundled third stage"
+    repositories = {"base": f"DeepFloyd/IF-I-{letter}-v1.0", "sr256": f"DeepFloyd/IF-II-{second}-v1.0"}
+    recipe = Recipe(model=name, base=DEEPFLOYD_BASE, sr256=DEEPFLOYD_SR256)
     return Preset(
         name=name,
-        title=f"DeepFloyd IF {letter}",
-        licence="DeepFloyd IF License (non-commercial research)",
+        title=f"DeepFloyd IF {letter}{' with the x4 upscaler' * upscaler}",
+        licence=f"DeepFloyd IF License (non-commercial research){'; CreativeML Open RAIL++-M' * upscaler}",
         licence_url="https://huggingface.co/spaces/DeepFloyd/deepfloyd-if-license",
         description=(
             f"The large open cascade of Imagen's kind: T5-XXL, a first stage of {parameters} parameters, a second one, "
-            "and the bundled third stage. It reads English and draws photographs, paintings and text. Its weights are "
+            f"and {third}. It reads English and draws photographs, paintings and text. Its weights are "
             "fetched once, after you have accepted their licence on the Hub; it wants a GPU, and takes minutes without."
         ),
-        recipe=Recipe(model=name, base=DEEPFLOYD_BASE, sr256=DEEPFLOYD_SR256),
+        recipe=replace(recipe, sr1024=UPSCALER_SR1024) if upscaler else recipe,
         size_mb=2 * (sum(millions.values()) + _CHECKER),  # two bytes a number
-        repositories=MappingProxyType(
-            {"base": f"DeepFloyd/IF-I-{letter}-v1.0", "sr256": f"DeepFloyd/IF-II-{second}-v1.0"}
-        ),
+        repositories=MappingProxyType(repositories | ({"sr1024": UPSCALER} if upscaler else {})),
         parameters=MappingProxyType({network: number * 10**6 for network, number in millions.items()}),
     )
 
@@ -104,6 +115,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             _deepfloyd("M", "M"),
             _deepfloyd("L", "M"),
             _deepfloyd("XL", "L"),
+            _deepfloyd("M", "M", upscaler=True),
+            _deepfloyd("L", "M", upscaler=True),
+            _deepfloyd("XL", "L", upscaler=True),
         )
     }
 )

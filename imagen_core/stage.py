@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from imagen_core.denoiser import Prediction
 from imagen_core.events import StageError, StageFinished
+from imagen_core.latents import Latents
 from imagen_core.noise_conditioning import LowRes, augment_then_upsample
 from imagen_core.noise_schedule import NoiseSchedule
 from imagen_core.text_encoder import TextEncoder
@@ -25,7 +26,8 @@ class Stage:
     threshold_cap: see `Denoiser`. learned_variance: the U-Net predicts the variance of a step too.
     encodes_empty: "no text" is an encoded empty prompt; else it is a text with all tokens masked.
     refused: which of the stage's pictures must not be shown, nor enlarged. marked: the pictures as they are handed out,
-    with a watermark; the next stage is shown them without.
+    with a watermark; the next stage is shown them without. latents: what it draws instead of pixels, where it does;
+    they know no range of their own and are never thresholded.
     """
 
     name: str
@@ -40,6 +42,17 @@ class Stage:
     encodes_empty: bool = False
     refused: Callable[[Tensor], tuple[bool, ...]] | None = None
     marked: Callable[[Tensor], Tensor] | None = None
+    latents: Latents | None = None
+
+    def picture(self, x_0: Tensor) -> Tensor:
+        """The pictures (n, 3, size, size) that what was denoised stands for."""
+        return x_0 if self.latents is None else self.latents.picture(x_0)
+
+    def previews(self, x_0: Tensor, x_t: Tensor) -> tuple[Tensor, Tensor]:
+        """What to show of a step before the last: of x_0 and of x_t."""
+        if self.latents is None:
+            return x_0, x_t
+        return self.latents.preview(x_0), self.latents.noisy(x_t)
 
     def handed_out(self, images: Tensor) -> Tensor:
         """Finished images (n, 3, size, size) with the model's mark, where it has one."""

@@ -37,6 +37,23 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Marks:
+    """A tokenizer's own tokens by their names.
+
+    start: before a text, "" for none; end: behind it; unknown: for what its vocabulary cannot spell, "" where it can
+    spell all; padding: the number of the one that fills up.
+    """
+
+    start: str = ""
+    end: str = "</s>"
+    unknown: str = "<unk>"
+    padding: int = 0
+
+
+T5_MARKS = Marks()
+
+
+@dataclass(frozen=True)
 class TextEncoding:
     """Token states (1, l, width) and mask (1, l), True where a token counts. An empty prompt has no such token."""
 
@@ -57,12 +74,14 @@ class TextEncoder:
         max_tokens: int = 64,
         padded: bool = False,
         caption: Callable[[str], str] = str,
+        marks: Marks = T5_MARKS,
     ) -> None:
         """Take a `T5EncoderModel`-like module and a fast tokenizer.
 
         max_tokens: counts the end-of-text token. padded: every text is `max_tokens` long, behind its tokens padding,
         which T5 does not attend to but gives states for; a U-Net trained so takes them as text, whatever the mask says.
         caption: what becomes of a prompt before it is read; what is told of the prompt is told of the result.
+        marks: the tokenizer's own tokens.
         """
         self._model = model.eval().requires_grad_(False)
         self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
@@ -72,9 +91,12 @@ class TextEncoder:
         # as "<" stands for itself, no piece of the vocabulary matches it whole (only special tokens hold a "<").
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.pre_tokenizer = Sequence([self._tokenizer.pre_tokenizer, Split("<", "isolated")])
-        self._unknown_id = self._tokenizer.token_to_id("<unk>")
-        self._end_id = self._tokenizer.token_to_id("</s>")
+        self._unknown_id = self._tokenizer.token_to_id(marks.unknown) if marks.unknown else None
+        self._start_ids = [self._tokenizer.token_to_id(marks.start)] if marks.start else []
+        self._end_id = self._tokenizer.token_to_id(marks.end)
+        self._padding_id = marks.padding
         self.max_tokens = max_tokens
+        self._room = max_tokens - len(self._start_ids) - 1  # tokens of the text itself
         self._padded = padded
         self.caption = caption
         self._kept: OrderedDict[str, TextEncoding] = OrderedDict()
@@ -87,15 +109,14 @@ class TextEncoder:
         encoding = self._tokenizer.encode(caption, add_special_tokens=False)
         typed = prompt.strip()
         prompt = typed if len(typed) == len(caption) and typed.lower() == caption else caption
-        room = self.max_tokens - 1
-        cut_at = len(prompt) if len(encoding.ids) <= room else encoding.offsets[room][0]
+        cut_at = len(prompt) if len(encoding.ids) <= self._room else encoding.offsets[self._room][0]
         unknown = [
             _word_around(prompt, start, end)
             for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
             if token == self._unknown_id and prompt[start:end].strip()
         ]
         return Reading(
-            num_tokens=len(encoding.ids) + 1,
+            num_tokens=len(self._start_ids) + len(encoding.ids) + 1,
             max_tokens=self.max_tokens,
             kept=prompt[:cut_at],
             cut=prompt[cut_at:],
@@ -135,9 +156,10 @@ class TextEncoder:
     def spans(self, prompt: str) -> tuple[tuple[int, int], ...]:
         """For every token of `encode(prompt)` where it begins and ends in `caption(prompt)`. Runs no network.
 
-        The end-of-text token and padding have (0, 0).
+        The tokens before and behind the text have (0, 0).
         """
-        spans = self._tokenizer.encode(self.caption(prompt), add_special_tokens=False).offsets[: self.max_tokens - 1]
+        offsets = self._tokenizer.encode(self.caption(prompt), add_special_tokens=False).offsets[: self._room]
+        spans = [*[(0, 0)] * len(self._start_ids), *offsets]
         behind = self.max_tokens - len(spans) if self._padded else 1
         return (*spans, *[(0, 0)] * behind)
 
@@ -147,11 +169,15 @@ class TextEncoder:
 
     def _run(self, captions: list[str]) -> TextEncoding:
         ids = [
-            [*self._tokenizer.encode(caption, add_special_tokens=False).ids[: self.max_tokens - 1], self._end_id]
+            [
+                *self._start_ids,
+                *self._tokenizer.encode(caption, add_special_tokens=False).ids[: self._room],
+                self._end_id,
+            ]
             for caption in captions
         ]
         longest = self.max_tokens if self._padded else max(len(row) for row in ids)
-        tokens = torch.tensor([row + [0] * (longest - len(row)) for row in ids])
+        tokens = torch.tensor([row + [self._padding_id] * (longest - len(row)) for row in ids])
         mask = torch.tensor([[place < len(row) for place in range(longest)] for row in ids])
         device = next(self._model.parameters()).device
         with torch.inference_mode():

@@ -51,6 +51,8 @@ def compare_thresholding(
     """
     if stage not in recipe.stages() or stage not in cascade.stages:
         raise RecipeError("last_stage", f"must be {stage} or later where {stage} is to be compared")
+    if cascade.stages[stage].latents is not None:
+        raise RecipeError(stage, "is drawn in the latents of an autoencoder, which are not thresholded")
     if not 0 <= image < recipe.num_images:
         raise RecipeError("num_images", f"must be more than {image} where image {image + 1} is to be compared")
     alone = recipe.for_image(image)

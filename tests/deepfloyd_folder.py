@@ -6,9 +6,27 @@ from pathlib import Path
 from string import ascii_lowercase
 
 import torch
-from diffusers import DDPMScheduler, IFPipeline, IFSuperResolutionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    DDPMScheduler,
+    DiffusionPipeline,
+    IFPipeline,
+    IFSuperResolutionPipeline,
+    StableDiffusionUpscalePipeline,
+    UNet2DConditionModel,
+)
 from diffusers.pipelines.deepfloyd_if.watermark import IFWatermarker
-from transformers import CLIPConfig, CLIPImageProcessorPil, T5Config, T5EncoderModel, T5Tokenizer
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+)
 
 T5_WIDTH = 32
 # As in the large checkpoints; the sizes are small, and so is the number of blocks.
@@ -107,7 +125,61 @@ def enlarging_pipeline(size: int = 256) -> IFSuperResolutionPipeline:
     )
 
 
-def write_folder(folder: Path, pipeline: IFPipeline | IFSuperResolutionPipeline, variant: str | None = None) -> Path:
+def tiny_clip_tokenizer() -> CLIPTokenizer:
+    """Letters, each alone or at the end of a word; "!" pads, as in the published one."""
+    letters = ["!", *ascii_lowercase]
+    names = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer(
+        vocab={name: number for number, name in enumerate(names)}, merges=[], pad_token="!", model_max_length=77
+    )
+
+
+def upscaling_pipeline() -> StableDiffusionUpscalePipeline:
+    """Diffusers' x4 upscaler, two blocks of it."""
+    torch.manual_seed(4)
+    clip = CLIPTextConfig(
+        vocab_size=64,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    unet = UNet2DConditionModel(
+        sample_size=32,
+        in_channels=7,
+        out_channels=4,
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        norm_num_groups=4,
+        cross_attention_dim=32,
+        attention_head_dim=8,
+        num_class_embeds=1000,
+        only_cross_attention=(True, True),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+    )
+    with torch.no_grad():
+        unet.conv_out.weight.mul_(0.25)  # as in `tiny_unet`
+    decoder = AutoencoderKL(
+        block_out_channels=(8, 8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        latent_channels=4,
+        norm_num_groups=4,
+        scaling_factor=0.08333,
+    )
+    scaled = {"beta_schedule": "scaled_linear", "beta_start": 0.0001, "beta_end": 0.02}
+    return StableDiffusionUpscalePipeline(
+        vae=decoder.eval(),
+        text_encoder=CLIPTextModel(clip).eval(),
+        tokenizer=tiny_clip_tokenizer(),
+        unet=unet.eval(),
+        low_res_scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2"),
+        scheduler=DDIMScheduler(**scaled, prediction_type="v_prediction", clip_sample=False),
+    )
+
+
+def write_folder(folder: Path, pipeline: DiffusionPipeline, variant: str | None = None) -> Path:
     """The pipeline as files in diffusers' own layout."""
     pipeline.save_pretrained(folder, safe_serialization=True, variant=variant)
     return folder

@@ -12,16 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from imagen_core import deepfloyd
 from imagen_core.deepfloyd import Options
-from imagen_core.deepfloyd_checkpoints import (
-    TEXT_ENCODER,
-    UNET,
-    Loading,
-    load_stage,
-    load_text_encoder,
-    weight_files,
-    weight_names,
-)
+from imagen_core.deepfloyd_checkpoints import Loading, load_stage, load_text_encoder
 from imagen_core.imagen import Imagen
+from imagen_core.model_folder import TEXT_ENCODER, UNET, weight_files, weight_names
 from imagen_core.model_names import model_named
 from imagen_core.shards import CheckpointError
 from tests.deepfloyd_fixtures import copy, model
