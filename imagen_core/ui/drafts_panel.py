@@ -37,7 +37,7 @@ def drafts_panel(models: Models, form: Form) -> DraftsPanel:
             prompts = gr.Textbox(
                 label="Prompts",
                 info="One a line, {red|blue} for either. Empty: the prompt of Create.",
-                lines=1,
+                lines=2,  # with one line gradio takes Enter for the end of what is typed
                 max_lines=6,
                 elem_id="field-prompts",
             )

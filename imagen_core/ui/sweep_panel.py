@@ -68,7 +68,7 @@ def _axis(place: str, label: str, name: str, values: str) -> AxisControls:
             values,
             label=f"Values {label.lower()}",
             info="1, 2, 4 or 1..9 step 2. Prompts: a {red|blue} apple.",
-            lines=1,
+            lines=2,  # with one line gradio takes Enter for the end of what is typed
             max_lines=6,
             elem_id=f"field-sweep-{place}-values",
         ),
