@@ -2,7 +2,7 @@
 function watchPage(view) {
   const generate = () => document.querySelector("#generate");
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) generate().click();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) drawButton()?.click();
   });
   window.addEventListener("imagen:begin", () => view.await());
   window.addEventListener("imagen:replay", () => view.takeReplay() && generate().click());
@@ -14,6 +14,11 @@ function watchPage(view) {
     if (view.root.dataset.state === "running") view.status.say(text);
     view.stopButton.answered();
   });
+}
+
+// The button that begins what the tab in sight draws; History and About draw nothing.
+function drawButton() {
+  return [...document.querySelectorAll("#generate, #draw-drafts, #draw-sweep")].find((button) => button.offsetParent);
 }
 
 // A server that dies says nothing, and gradio waits for it for good: where a run has been silent for long, ask.

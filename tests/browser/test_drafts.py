@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from PIL import Image
@@ -116,6 +117,21 @@ def test_stop_at_once_ends_a_wall_that_the_server_has_not_heard_of(open_page: Op
         )
         wall(page, "stopped")
         expect(page.locator(".draft")).not_to_have_count(0)  # it was stopped when it began, and not before
+
+
+def test_prompts_are_typed_one_a_line(open_page: OpenPage) -> None:
+    """Enter ended the field: gradio lets a field of one line do no other."""
+    page = open_page()
+    page.click("button[role=tab]:has-text('Drafts')")
+    enter(page, "#field-num_drafts", "2")
+    field = page.locator("#field-prompts textarea")
+    field.click()
+    page.keyboard.type("a cake\na duck")
+    expect(field).to_have_value("a cake\na duck")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".draft-label")).to_have_text([re.compile("a cake"), re.compile("a duck")])
+    wall(page, "finished")
+    expect(page.locator("#view .cascade")).to_have_attribute("data-state", "empty")  # Create draws nothing
 
 
 def test_broken_value_is_told(open_page: OpenPage) -> None:
