@@ -63,6 +63,7 @@ class RunTree {
   }
 
   paint() {
+    const focused = this.list.contains(document.activeElement) && document.activeElement.dataset.run;
     this.root.hidden = this.runs.length < 2;
     const under = (parent) => this.runs.filter((run) => this.parent(run) === parent);
     const branch = (run) => {
@@ -77,6 +78,7 @@ class RunTree {
       return item;
     };
     this.list.replaceChildren(...under(undefined).map(branch));
+    if (focused) this.list.querySelector(`[data-run="${focused}"]`)?.focus();
     this.busy(this.running);
   }
 

@@ -48,8 +48,10 @@ class Zoom {
   }
 
   toggle() {
+    const focused = document.activeElement.closest(".picture, .zoom-levels"); // neither takes the focus without the zoom
     this.on = !this.on;
     this.show();
+    if (focused && !this.on) this.button.focus({ preventScroll: true });
     this.changed(this.on);
   }
 

@@ -117,6 +117,7 @@ def test_the_tree_brings_runs_back(open_page: OpenPage, imagen: Recorded) -> Non
     until(lambda: picture(page, 6) != first)
     page.locator("#view .run-tree button").first.press("Enter")
     expect(page.locator("#field-prompt textarea")).to_have_value("an apple", timeout=WAIT)
+    expect(page.locator("#view .run-tree button").first).to_be_focused()
     until(lambda: picture(page, 6) == first)  # the other run's step 6 may still stand there
     expect(page.locator("#view .fork-bar")).not_to_be_visible()
     expect(page.locator("#view .download")).to_be_visible()

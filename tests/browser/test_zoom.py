@@ -44,3 +44,7 @@ def test_zoom_shows_the_same_place_in_every_size(open_page: OpenPage) -> None:
     page.locator(".zoom").press("Escape")
     expect(page.locator(".zoom")).to_have_attribute("aria-pressed", "false", timeout=WAIT)
     assert picture.get_attribute("tabindex") is None
+    picture.click(position={"x": 40, "y": 60})
+    expect(picture).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".zoom")).to_be_focused()  # the picture takes no focus any more
