@@ -1,11 +1,10 @@
 // What the view needs from the rest of the page: keys, the run button, the queue, and fields that an error names.
 function watchPage(view) {
-  const generate = () => document.querySelector("#generate");
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) drawButton()?.click();
   });
   window.addEventListener("imagen:begin", () => view.await());
-  window.addEventListener("imagen:replay", () => view.takeReplay() && generate().click());
+  window.addEventListener("imagen:replay", () => view.filled() && document.querySelector("#generate").click());
   window.addEventListener("imagen:lost", () => view.losses.told());
   watchDrops();
   watchServer(view);

@@ -191,11 +191,12 @@ class CascadeView {
     this.state("running");
   }
 
-  // Whether the link that was opened asks to be drawn at once; true only one time.
-  takeReplay() {
-    const { replay } = this;
+  // The form was filled. Whether what it holds is to be drawn at once, and nothing else is; true only one time.
+  filled() {
+    const draws = Boolean(this.replay) && this.root.dataset.state !== "running";
     this.replay = false;
-    return replay;
+    this.restyle.filled(draws);
+    return draws;
   }
 
   opened(message) {
@@ -207,11 +208,12 @@ class CascadeView {
   }
 
   refused(message) {
-    this.restyle.refused();
+    this.restyle.over();
     this.problem(message.text);
   }
 
   halt(state) {
+    if (this.restyle.sent) this.restyle.over(); // it ended before it began
     this.state(state);
     for (const lane of this.lanes.values()) lane.halt(state);
     this.runs.ended(state);
