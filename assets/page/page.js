@@ -7,7 +7,7 @@ function watchPage(view) {
   window.addEventListener("imagen:replay", () => view.filled() && document.querySelector("#generate").click());
   window.addEventListener("imagen:lost", () => view.losses.told());
   watchDrops();
-  watchServer(view);
+  watchServer(view.losses, () => view.root.dataset.state === "running");
   watchQueue("queue", (text) => {
     view.losses.heard();
     if (view.root.dataset.state === "running") view.status.say(text);
@@ -18,18 +18,6 @@ function watchPage(view) {
 // The button that begins what the tab in sight draws; History and About draw nothing.
 function drawButton() {
   return [...document.querySelectorAll("#generate, #draw-drafts, #draw-sweep")].find((button) => button.offsetParent);
-}
-
-// A server that dies says nothing, and gradio waits for it for good: where a run has been silent for long, ask.
-function watchServer(view) {
-  setInterval(async () => {
-    if (view.root.dataset.state !== "running" || performance.now() - view.losses.heardAt < 6000) return;
-    try {
-      await fetch(location.pathname, { method: "HEAD", cache: "no-store" });
-    } catch {
-      view.lost();
-    }
-  }, 3000);
 }
 
 // Mark the control of the field that an error names ("sr256.num_steps"), open its accordion, and unmark all others.

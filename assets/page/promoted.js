@@ -7,8 +7,9 @@ class Promoted {
   }
 
   ask(links, stage) {
-    this.run.await();
-    trigger("promote", { links, last_stage: stage });
+    const send = () => trigger("promote", { links, last_stage: stage });
+    this.run.await(send);
+    send();
   }
 
   open(link) {

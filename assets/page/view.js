@@ -35,7 +35,8 @@ class CascadeView {
     this.status.say(WELCOME);
     this.result = new Result(root);
     this.losses = new Losses(() => this.lost());
-    this.stopButton = new StopButton("#stop", this.losses, (text) => this.status.say(text, true));
+    const stopping = { told: (text) => this.status.say(text, true), lost: () => this.lost(), stopped: () => this.stopped() };
+    this.stopButton = new StopButton("#stop", this.losses, stopping);
     for (const input of root.querySelectorAll(".modes input"))
       input.addEventListener("change", () => this.change({ mode: input.value }));
     this.part(".grid-switch").addEventListener("change", (event) => this.change({ grid: event.target.checked }));
@@ -81,7 +82,7 @@ class CascadeView {
     this.problem("");
     this.status.say("Sent; waiting for its turn.", true);
     this.state("running");
-    this.stopButton.begin();
+    this.stopButton.begin(() => document.querySelector("#generate").click());
   }
 
   note(message) {

@@ -24,6 +24,7 @@ _SCRIPTS = (
     "status.js",
     "tabs.js",
     "losses.js",
+    "sent_run.js",
     "stop_button.js",
     "queue.js",
     "qr_code.js",
