@@ -123,6 +123,7 @@ class DraftWallView {
 
   // What the tiles and the tools show of all that was chosen.
   refresh() {
+    this.pictures.halt();
     const [only, all] = [this.part(".only-starred").checked, this.part(".with-discarded").checked];
     for (const tile of this.tiles) {
       tile.root.hidden = (only && !tile.starred) || (!all && tile.discarded);

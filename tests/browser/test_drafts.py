@@ -102,6 +102,40 @@ def test_stop_ends_the_wall(open_page: OpenPage, imagen: Recorded) -> None:
     wall(page, "finished")
 
 
+def test_what_is_promoted_and_stopped_says_so_and_can_be_removed(open_page: OpenPage, imagen: Recorded) -> None:
+    page = open_page()
+    draw(page, 2, 3)
+    wall(page, "finished")
+    for tile in page.locator(".draft button").all():
+        tile.click()
+    imagen.cascade.forget()
+    with held(imagen, "base", 1):
+        page.click(".promote-256")
+        states = page.locator(".promoted-state")
+        expect(states).to_have_text([re.compile("step 1 of 3"), re.compile("waits for its turn")])
+        expect(page.locator(".remove-promoted:visible")).to_have_count(0)
+        page.click("#stop-drafts")
+        wall(page, "stopped")
+    expect(states).to_have_text([re.compile(r"Seed \d+: stopped"), re.compile(r"Seed \d+: stopped")])
+    page.locator(".remove-promoted").first.press("Enter")
+    expect(page.locator(".promoted")).to_have_count(1)
+    expect(page.locator(".open-promoted")).to_be_focused()
+    assert violations(page) == []
+
+
+def test_stop_in_sweep_leaves_the_wall_alone(open_page: OpenPage, imagen: Recorded) -> None:
+    page = open_page()
+    with held(imagen, "base", 1):
+        draw(page, 4, 3)
+        expect(page.locator(".draft[data-painted]").first).to_be_visible(timeout=60_000)
+        page.click("button[role=tab]:has-text('Sweep')")
+        for _ in range(2):  # the second is answered behind the first, so the first has done what it does
+            with page.expect_response(lambda response: response.url.endswith("/run/predict")):
+                page.locator("#stop-sweep").click(force=True)
+    page.click("button[role=tab]:has-text('Drafts')")
+    wall(page, "finished")
+
+
 def test_stop_at_once_ends_a_wall_that_the_server_has_not_heard_of(open_page: OpenPage, imagen: Recorded) -> None:
     page = open_page()
     page.fill("#field-prompt textarea", "an apple")

@@ -72,6 +72,7 @@ def test_stop_ends_the_sweep(open_page: OpenPage, imagen: Recorded) -> None:
         expect(page.locator(".cells td")).to_have_count(16, timeout=LONG)
         page.click("#stop-sweep")
         sweep(page, "stopped")
+    expect(page.locator(".cell-state")).to_have_text(["stopped"] * 16)
 
 
 def test_a_broken_sweep_is_told(open_page: OpenPage) -> None:
