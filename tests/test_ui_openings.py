@@ -53,6 +53,8 @@ def test_a_form_that_was_edited_is_asked_about_and_yes_opens(openings: Openings,
     for answer in (
         openings.open_picture(str(tmp_path / "pear.png"), edited),
         openings.open_entry(OTHER.to_link(), edited),
+        openings.recall(OTHER.to_link(), edited),
+        openings.open_chosen(edited, gr.EventData(None, {"link": OTHER.to_link()})),
     ):
         assert set(answer) == {outputs.question, outputs.pending, outputs.view}
         asked: Any = answer[outputs.question]
@@ -87,7 +89,12 @@ def test_a_sheet_with_a_broken_sweep_is_told(openings: Openings, tmp_path: Path)
 def test_what_was_drawn_or_opened_last_is_overwritten_without_a_question(openings: Openings) -> None:
     mine = Recipe(prompt="mine")
     drawn = openings.form.show(mine) | {openings.outputs.settled: openings.settle(openings.form.show(mine))}
-    assert shown(openings, openings.open_entry(OTHER.to_link(), drawn)) == OTHER
+    for answer in (
+        openings.open_entry(OTHER.to_link(), drawn),
+        openings.recall(OTHER.to_link(), drawn),
+        openings.open_chosen(drawn, gr.EventData(None, {"link": OTHER.to_link()})),
+    ):
+        assert shown(openings, answer) == OTHER
     edited = openings.form.show(Recipe(prompt="mine, edited")) | {openings.outputs.settled: mine}
     assert openings.outputs.question in openings.open_entry(OTHER.to_link(), edited)
 

@@ -15,7 +15,10 @@ class Promoted {
   }
 
   open(link) {
-    if (link) trigger("choose", { link });
+    if (!link) return;
+    trigger("choose", { link });
+    showTab("Create"); // where it is told what became of it, or asked
+    window.scrollTo({ top: 0 });
   }
 
   // Whether a message was about promoted pictures.

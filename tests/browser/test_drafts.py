@@ -71,6 +71,24 @@ def test_wall_grows_and_the_promoted_draft_is_its_recipes_picture(
     expect(page.locator("#view .cascade")).to_have_attribute("data-state", "finished", timeout=60_000)
 
 
+def test_a_draft_asks_before_it_overwrites_what_was_changed_since_the_wall(open_page: OpenPage) -> None:
+    page = open_page()
+    draw(page, 2, 1, "an apple")
+    wall(page, "finished")
+    page.locator(".draft button").first.click()
+    page.click(".open-draft")  # the wall was drawn from these settings
+    expect(page.locator("#view .status")).to_contain_text("Opened its recipe")
+    expect(page.locator(".question")).not_to_be_visible()
+    page.fill("#field-prompt textarea", "my own words")
+    page.click("button[role=tab]:has-text('Drafts')")
+    page.click(".open-draft")
+    expect(page.locator(".question")).to_contain_text("Open “an apple” in their place?")
+    expect(page.locator(".question-open")).to_be_focused()
+    expect(page.locator("#field-prompt textarea")).to_have_value("my own words")
+    page.keyboard.press("Enter")
+    expect(page.locator("#field-prompt textarea")).to_have_value("an apple")
+
+
 def test_keys_star_and_discard(open_page: OpenPage) -> None:
     page = open_page()
     draw(page, 5, 1)

@@ -132,6 +132,16 @@ def test_the_tree_brings_runs_back(open_page: OpenPage, imagen: Recorded) -> Non
     assert violations(page) == []
 
 
+def test_a_run_that_is_brought_back_asks_before_it_overwrites_what_was_changed(open_page: OpenPage) -> None:
+    page = opened(open_page(PARENT.to_link()))
+    place(page, 2)
+    forked(page, "a pear")
+    page.fill("#field-prompt textarea", "my own words")
+    page.locator("#view .run-tree button").first.click()
+    expect(page.locator(".question")).to_contain_text("Open “an apple” in their place?")
+    expect(page.locator("#field-prompt textarea")).to_have_value("my own words")
+
+
 def test_behind_the_last_step_of_a_size_begins_the_next_one(open_page: OpenPage, imagen: Recorded) -> None:
     page = opened(open_page(LARGER.to_link()))
     place(page, 3)
