@@ -118,3 +118,17 @@ def test_an_entry_that_is_no_recipe_of_this_page_is_told(openings: Openings, lin
 @pytest.mark.parametrize("pending", [None, 7, {}, "prompt=a"])
 def test_a_yes_to_no_question_changes_nothing(openings: Openings, pending: object) -> None:
     assert openings.open_pending(pending) == {openings.outputs.view: gr.skip()}
+
+
+def test_a_form_comes_back_as_it_was_and_counts_as_edited(openings: Openings) -> None:
+    mine = Recipe(prompt="mine", seed=9).updated({"sr256": {"prompt": "of glass", "num_steps": 3}})
+    values = openings.form.show(mine)
+    kept = {name: values[control] for name, control in openings.form.controls.items() if name != "model"}
+    answer = openings.bring_back(kept | {"lock": False, "unknown": 7})
+    assert shown(openings, answer | {openings.form.controls["model"]: "bundled"}) == mine
+    assert answer[openings.outputs.lock] is False
+    assert openings.outputs.settled not in answer
+    assert message(openings, answer)["replay"] is False
+    broken = openings.bring_back(kept | {"seed": 1.5})
+    assert broken[openings.form.controls["prompt"]] == "mine"
+    assert openings.form.controls["seed"] not in broken

@@ -182,7 +182,8 @@ class CascadeView {
     this.halt("failed");
     this.doubtful = true;
     this.status.say("Nothing more will come of this run.", true);
-    this.problem("The server did not take the run, or the connection to it broke: wait a little and press Generate again.");
+    const why = "The server did not take the run, or the connection to it broke: wait a little and press Generate again.";
+    this.problem(`${why} Should the page load anew meanwhile, your settings come back.`);
   }
 
   // It was not lost: the server was only silent.

@@ -19,7 +19,7 @@ from imagen_core.ui.model import Models
 from imagen_core.ui.openings import Openings, Outputs, connect_openings
 from imagen_core.ui.prompt_panel import PromptPanel, examples, prompt_panel
 from imagen_core.ui.reading import prompt_reader, telling
-from imagen_core.ui.recalling import connect_recall
+from imagen_core.ui.recalling import connect_arrival, connect_recall
 from imagen_core.ui.restyling import connect_restyling
 from imagen_core.ui.settings_panel import QuickSettings, quick_settings, stage_settings
 from imagen_core.ui.sweep_panel import sweep_panel
@@ -39,7 +39,6 @@ _BEGIN = """(lock, seed, fork) => {
 }"""
 _OPEN = "<p class='note'>Every PNG made here carries its recipe. Choose one, or drop it anywhere on the page.</p>"
 _LOST = "() => { window.dispatchEvent(new Event('imagen:lost')); }"
-_REPLAY = "() => { window.dispatchEvent(new Event('imagen:replay')); }"
 _LOST_COMPARISON = "() => { window.dispatchEvent(new Event('imagen:lost-comparison')); }"
 
 
@@ -108,11 +107,8 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
                 api_visibility="private",
                 show_progress="hidden",
             )
-        opened = blocks.load(
-            openings.open_link, None, openings.changed, queue=False, api_visibility="private", show_progress="hidden"
-        )
-        opened.then(None, js=_REPLAY, api_visibility="private")
-        sweep.open_link(blocks)
+        arrival = connect_arrival(blocks, openings, panel.generate)
+        sweep.connect_link(arrival)
         connect_openings(openings, picture, history)
         connect_restyling(openings)
         connect_recall(openings)

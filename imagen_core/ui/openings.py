@@ -93,6 +93,21 @@ class Openings:
         long = f"Opened a link to a long run ({recipe.cost:,} steps): press Generate to begin."
         return self._show(Opened(recipe, was, "Opened a link." if replay else long), replay)
 
+    def bring_back(self, kept: Mapping[str, object]) -> Answer:
+        """Show what the form held before the page was loaded anew, by name; the prompt alone, if a value is wrong.
+
+        It may be something that nobody has drawn: it is asked about before it is overwritten.
+        """
+        controls = self.form.controls
+        before = self.form.show(self.form.default)
+        values = before | {control: kept[name] for name, control in controls.items() if name in kept}
+        try:
+            shown = self.form.show(self.form.recipe(values))
+        except RecipeError:
+            shown = {controls["prompt"]: str(kept.get("prompt", ""))}
+        lock = {self.outputs.lock: kept.get("lock") is True}
+        return shown | lock | self.say("opened", text="The page was loaded anew; your settings are back.", replay=False)
+
     def open_picture(self, path: str | None, values: Mapping[Component, object]) -> Answer:
         """Open the recipe that a dropped PNG carries, or the sweep, where it is a sheet."""
         if path is None:

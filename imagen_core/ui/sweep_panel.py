@@ -11,6 +11,7 @@ from imagen_core.ui.form import Form
 from imagen_core.ui.model import Models
 from imagen_core.ui.openings import Openings
 from imagen_core.ui.promoting import Promoting
+from imagen_core.ui.recalling import Arrival
 from imagen_core.ui.run_panel import RunPanel, buttons, run_panel
 from imagen_core.ui.sweep_handlers import NO_AXIS, AxisControls, SweepControls, SweepHandlers
 
@@ -33,12 +34,12 @@ class SweepPanel:
         handlers = self.handlers
         self.run.connect(handlers.draw, handlers.inputs(), handlers.stop, self.promoting, page, sampler)
 
-    def open_link(self, blocks: gr.Blocks) -> None:
+    def connect_link(self, arrival: Arrival) -> None:
         """A link to a sweep fills the tab and shows it."""
         handlers = self.handlers
-        opened = blocks.load(
-            handlers.open_link,
-            None,
+        opened = arrival.read.then(
+            handlers.arrive,
+            arrival.kept,
             handlers.opened(),
             queue=False,
             api_visibility="private",
