@@ -100,7 +100,7 @@ def test_keys_star_and_discard(open_page: OpenPage) -> None:
     page.keyboard.press("End")
     page.keyboard.press("Space")
     expect(page.locator(".draft button[aria-pressed=true]")).to_have_count(1)
-    page.keyboard.press("d")
+    page.keyboard.press("D")  # as with Caps Lock
     expect(page.locator(".draft:visible")).to_have_count(4)
     page.locator(".with-discarded").check(force=True)
     expect(page.locator(".draft:visible")).to_have_count(5)
