@@ -9,6 +9,11 @@ class StagePicture {
     this.final = root.querySelector(".final");
     this.hint = root.querySelector(".hint");
     this.which = root.querySelector(".which");
+    this.missing = ""; // the address of a finished picture that the server no longer has
+    this.final.addEventListener("error", () => {
+      this.missing = this.final.getAttribute("src");
+      this.final.hidden = true; // the canvas behind it shows the last step
+    });
     this.painted = "";
   }
 
@@ -59,9 +64,10 @@ class StagePicture {
   // The finished picture itself, where the previews are smaller or compressed.
   showFinal(file, wanted) {
     const { final } = this;
-    final.hidden = !(file && wanted);
+    const address = file && file.kept.address;
+    final.hidden = !(file && wanted) || this.missing === address;
     if (final.hidden) return;
-    if (final.getAttribute("src") !== file.address) final.src = file.address;
+    if (final.getAttribute("src") !== address) final.src = address;
     final.alt = `The finished picture, ${this.stage.size} pixels wide`;
   }
 

@@ -79,6 +79,8 @@ class Promoted {
     const card = this.cards[message.picture];
     if (!card) return;
     const address = message.file.file.url;
+    const kept = new KeptFile(address, (copy) => Object.assign(card.part(".save"), { href: copy }));
+    saveKept(card.part(".save"), () => kept, (text) => this.run.problem(text));
     Object.assign(card.part("img"), { src: address, alt: `${card.prompt}, seed ${card.seed}`, hidden: false });
     card.part("canvas").hidden = card.part(".remove-promoted").hidden = true;
     card.part(".promoted-state").textContent = `Seed ${card.seed}, ${message.size} pixels`;

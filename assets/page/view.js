@@ -33,7 +33,7 @@ class CascadeView {
     this.zoom = new Zoom(root, (zoomed) => this.change({ zoomed }));
     this.status = new Status(this.part(".status"));
     this.status.say(WELCOME);
-    this.result = new Result(root);
+    this.result = new Result(root, (text) => this.problem(text));
     this.losses = new Losses(() => this.lost());
     const stopping = { told: (text) => this.status.say(text, true), lost: () => this.lost(), stopped: () => this.stopped() };
     this.stopButton = new StopButton("#stop", this.losses, stopping);
@@ -128,7 +128,8 @@ class CascadeView {
     this.state("finished");
     const kept = message.cached.length ? ` ${sizes(message.cached)} kept from an earlier run.` : "";
     this.status.say(`Finished in ${time(message.seconds)}.${kept}`, true);
-    this.lanes.get(message.stage).files = message.files.map((file) => ({ ...file, address: file.file.url }));
+    const copy = (file) => new KeptFile(file.file.url, () => this.change({}));
+    this.lanes.get(message.stage).files = message.files.map((file) => ({ ...file, kept: copy(file) }));
     this.result.finish(message, this.lanes);
     this.runs.ended("finished", message);
     this.restyle.show(this.runs.current);

@@ -9,6 +9,7 @@ from imagen_core.ui.qr_code import make_qr_code
 from imagen_core.ui.theme import asset
 
 _SCRIPTS = (
+    "kept_file.js",
     "frames.js",
     "filmstrip.js",
     "picture.js",

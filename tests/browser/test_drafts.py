@@ -13,7 +13,7 @@ from imagen_core.metadata import read_recipe
 from imagen_core.ui import draft_messages
 from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
-from tests.browser.running import enter, press
+from tests.browser.running import enter, press, saved
 from tests.browser.test_access import violations
 from tests.ui_page import GRADIO_WARNING, Recorded
 
@@ -58,7 +58,7 @@ def test_wall_grows_and_the_promoted_draft_is_its_recipes_picture(
     card = page.locator(".promoted")
     expect(card).to_have_attribute("data-state", "done", timeout=60_000)
     wall(page, "finished")
-    data = page.request.get(card.locator(".save").get_attribute("href") or "").body()
+    data = saved(card.locator(".save"))
     recipe = read_recipe(data)
     assert (recipe.prompt, recipe.last_stage) == ("a <b>blue</b> apple", "sr256")
     imagen.cascade.forget()
