@@ -18,9 +18,10 @@ from imagen_core.imagen import Imagen
 from imagen_core.images import to_pil
 from imagen_core.metadata import read_recipe
 from imagen_core.recipe import Recipe, RecipeError
-from imagen_core.ui.draft_handlers import DraftControls, DraftHandlers, promoted_recipes
+from imagen_core.ui.draft_handlers import DraftControls, DraftHandlers
 from imagen_core.ui.draft_messages import DraftMessages, sheet
 from imagen_core.ui.model import BackgroundModel, Models
+from imagen_core.ui.promoting import Promoting, promoted_recipes
 from tests.ui_page import in_a_loop, placed_form
 
 SMALL = Recipe(prompt="a {red|blue} apple", seed=7, last_stage="sr256").updated({"base": {"num_steps": 3}})
@@ -41,8 +42,12 @@ def page() -> Page:
     return in_a_loop(Page)
 
 
+def models(imagen: Imagen) -> Models:
+    return Models("bundled", {"bundled": BackgroundModel(lambda: imagen)})
+
+
 def handlers(page: Page, imagen: Imagen) -> DraftHandlers:
-    return DraftHandlers(Models("bundled", {"bundled": BackgroundModel(lambda: imagen)}), page.form, page.controls)
+    return DraftHandlers(models(imagen), page.form, page.controls)
 
 
 def drawing(page: Page, imagen: Imagen, recipe: Recipe, **given: object) -> Iterator[dict[str, Any]]:
@@ -50,8 +55,8 @@ def drawing(page: Page, imagen: Imagen, recipe: Recipe, **given: object) -> Iter
     return handlers(page, imagen).draw(page.form.show(recipe) | own, VISITOR)
 
 
-def promote(page: Page, imagen: Imagen, asked: object) -> list[dict[str, Any]]:
-    return list(handlers(page, imagen).promote(gr.EventData(None, asked), VISITOR))
+def promote(imagen: Imagen, asked: object) -> list[dict[str, Any]]:
+    return list(Promoting(models(imagen)).promote(gr.EventData(None, asked), VISITOR))
 
 
 def picture(uri: str) -> Image.Image:
@@ -108,7 +113,7 @@ def test_promoted_draft_is_the_picture_that_its_recipe_draws(page: Page, tiny_im
     begun = next(drawing(page, tiny_imagen, SMALL))
     asked = {"links": [begun["drafts"][3]["link"]], "last_stage": "sr256"}
     whole = None
-    for message in handlers(page, tiny_imagen).promote(gr.EventData(None, asked), VISITOR):
+    for message in Promoting(models(tiny_imagen)).promote(gr.EventData(None, asked), VISITOR):
         if message["kind"] == "promoted":
             path = Path(message["file"]["file"]["path"])
             whole = (read_recipe(path), Image.open(path).convert("RGB").tobytes())
@@ -134,11 +139,11 @@ def test_promoted_draft_is_the_picture_that_its_recipe_draws(page: Page, tiny_im
         ({"links": ["model=other"]}, "model must be one of bundled, not other."),
     ],
 )
-def test_what_a_browser_may_not_promote(page: Page, asked: object, problem: str | None, tiny_imagen: Imagen) -> None:
+def test_what_a_browser_may_not_promote(asked: object, problem: str | None, tiny_imagen: Imagen) -> None:
     if problem is None:
         assert len(promoted_recipes(asked)) == 16
         return
-    last = promote(page, tiny_imagen, asked)[-1]
+    last = promote(tiny_imagen, asked)[-1]
     assert last["kind"] == "failed"
     assert problem in last["text"]
 
@@ -151,6 +156,27 @@ def test_stop_and_leaving_end_the_wall(page: Page, tiny_imagen: Imagen) -> None:
     while next(run)["kind"] != "drafts":
         pass
     own.leave(VISITOR)
+    assert [message["kind"] for message in run][-1] == "stopped"
+
+
+def test_another_tabs_stop_leaves_the_wall_alone(page: Page, tiny_imagen: Imagen) -> None:
+    """Stop in Sweep ended the wall: its promoted pictures and the wall were of one list."""
+    own, other = handlers(page, tiny_imagen), Promoting(models(tiny_imagen))
+    values = page.form.show(SMALL) | {page.controls.num_drafts: 2, page.controls.prompts: ""}
+    run = own.draw(values, VISITOR)
+    next(run)
+    other.stop(VISITOR)
+    assert [message["kind"] for message in run][-1] == "finished"
+
+
+def test_stop_ends_what_is_promoted(tiny_imagen: Imagen) -> None:
+    tiny_imagen.cascade.forget()
+    promoting = Promoting(models(tiny_imagen))
+    asked = {"links": [SMALL.updated({"base": {"num_steps": 250}}).to_link()], "last_stage": "base"}
+    run = promoting.promote(gr.EventData(None, asked), VISITOR)
+    while next(run)["kind"] != "promoted_step":
+        pass
+    promoting.stop(VISITOR)
     assert [message["kind"] for message in run][-1] == "stopped"
 
 

@@ -53,6 +53,8 @@ def test_a_form_that_was_edited_is_asked_about_and_yes_opens(openings: Openings,
     for answer in (
         openings.open_picture(str(tmp_path / "pear.png"), edited),
         openings.open_entry(OTHER.to_link(), edited),
+        openings.recall(OTHER.to_link(), edited),
+        openings.open_chosen(edited, gr.EventData(None, {"link": OTHER.to_link()})),
     ):
         assert set(answer) == {outputs.question, outputs.pending, outputs.view}
         asked: Any = answer[outputs.question]
@@ -87,7 +89,12 @@ def test_a_sheet_with_a_broken_sweep_is_told(openings: Openings, tmp_path: Path)
 def test_what_was_drawn_or_opened_last_is_overwritten_without_a_question(openings: Openings) -> None:
     mine = Recipe(prompt="mine")
     drawn = openings.form.show(mine) | {openings.outputs.settled: openings.settle(openings.form.show(mine))}
-    assert shown(openings, openings.open_entry(OTHER.to_link(), drawn)) == OTHER
+    for answer in (
+        openings.open_entry(OTHER.to_link(), drawn),
+        openings.recall(OTHER.to_link(), drawn),
+        openings.open_chosen(drawn, gr.EventData(None, {"link": OTHER.to_link()})),
+    ):
+        assert shown(openings, answer) == OTHER
     edited = openings.form.show(Recipe(prompt="mine, edited")) | {openings.outputs.settled: mine}
     assert openings.outputs.question in openings.open_entry(OTHER.to_link(), edited)
 
@@ -111,3 +118,17 @@ def test_an_entry_that_is_no_recipe_of_this_page_is_told(openings: Openings, lin
 @pytest.mark.parametrize("pending", [None, 7, {}, "prompt=a"])
 def test_a_yes_to_no_question_changes_nothing(openings: Openings, pending: object) -> None:
     assert openings.open_pending(pending) == {openings.outputs.view: gr.skip()}
+
+
+def test_a_form_comes_back_as_it_was_and_counts_as_edited(openings: Openings) -> None:
+    mine = Recipe(prompt="mine", seed=9).updated({"sr256": {"prompt": "of glass", "num_steps": 3}})
+    values = openings.form.show(mine)
+    kept = {name: values[control] for name, control in openings.form.controls.items() if name != "model"}
+    answer = openings.bring_back(kept | {"lock": False, "unknown": 7})
+    assert shown(openings, answer | {openings.form.controls["model"]: "bundled"}) == mine
+    assert answer[openings.outputs.lock] is False
+    assert openings.outputs.settled not in answer
+    assert message(openings, answer)["replay"] is False
+    broken = openings.bring_back(kept | {"seed": 1.5})
+    assert broken[openings.form.controls["prompt"]] == "mine"
+    assert openings.form.controls["seed"] not in broken

@@ -165,6 +165,9 @@ def test_link_fills_the_form_and_the_axes(page: Page, tiny_imagen: Imagen) -> No
     sweep = Sweep(SMALL, (Axis.of("prompt", "a {red|blue} apple"),))
     request = gr.Request(session_hash="someone", query_params=QueryParams(f"__theme=dark&{sweep.to_link()}"))
     shown = handlers(page, tiny_imagen).open_link(request)
+    kept = handlers(page, tiny_imagen).arrive('{"prompt": "mine"}', request)  # the page was loaded anew
+    assert set(kept) == {*page.controls.of_axes, page.controls.view}
+    assert handlers(page, tiny_imagen).arrive("", request).keys() == shown.keys()
     x, y = page.controls.axes
     assert shown[page.form.controls["seed"]] == 7
     assert (shown[x.name], shown[x.values]) == ("prompt", "a red apple\na blue apple")

@@ -106,14 +106,15 @@ class DraftWallView {
     if (!here || event.ctrlKey || event.metaKey || event.altKey) return;
     const shown = this.tiles.filter((tile) => !tile.root.hidden);
     const columns = getComputedStyle(this.part(".wall")).gridTemplateColumns.split(" ").length;
+    const key = event.key.toLowerCase(); // Caps Lock makes capitals of them
     const move = { ...MOVES, ArrowUp: -columns, ArrowDown: columns }[event.key];
     if (move !== undefined) {
       const place = Math.max(0, Math.min(shown.length - 1, shown.indexOf(here) + move));
       this.rove(shown[place]).focus();
-    } else if (event.key === "s" || event.key === "d") {
+    } else if (key === "s" || key === "d") {
       const chosen = this.chosen();
       if (!chosen.length) here.chosen = true;
-      if (event.key === "s") this.star();
+      if (key === "s") this.star();
       else this.discard();
       if (!chosen.length) here.chosen = false;
       this.refresh();
@@ -123,6 +124,7 @@ class DraftWallView {
 
   // What the tiles and the tools show of all that was chosen.
   refresh() {
+    this.pictures.halt();
     const [only, all] = [this.part(".only-starred").checked, this.part(".with-discarded").checked];
     for (const tile of this.tiles) {
       tile.root.hidden = (only && !tile.starred) || (!all && tile.discarded);

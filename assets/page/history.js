@@ -25,13 +25,21 @@ function show() {
     const { text } = facts(entry);
     return wanted.every((word) => text.includes(word));
   });
+  const focused = focusedPart();
   list.replaceChildren(...fits.slice(0, limit).map(card));
   if (fits.length > limit) list.append(more(fits.length - limit));
+  if (focused) list.querySelector(focused)?.focus();
   find("-export").disabled = find("-clear").disabled = !all.length;
   const count = fits.length === 1 ? "1 picture" : `${fits.length} pictures`;
   if (!store.storage) return say("This browser keeps nothing for this page, so there is no history.");
   if (!all.length) return say("Nothing yet: every picture that is finished comes here.");
   say(fits.length ? `${count}.` : "No picture here has these words.");
+}
+
+// How to find again, in a list that is made anew, what has the focus.
+function focusedPart() {
+  const [part, entry] = ["button", "[data-id]"].map((selector) => list.contains(document.activeElement) && document.activeElement.closest(selector));
+  return part && entry && `[data-id="${CSS.escape(entry.dataset.id)}"] .${part.classList[part.classList.length - 1]}`;
 }
 
 function card(entry) {
@@ -56,8 +64,10 @@ function more(count) {
   const item = document.createElement("li");
   const button = Object.assign(document.createElement("button"), { type: "button", className: "button history-more", textContent: `Show ${Math.min(count, PAGE)} more` });
   button.addEventListener("click", () => {
+    const next = list.children.length - 1; // the place of this button, and then of the first of those that come
     limit += PAGE;
     show();
+    list.children[next].querySelector("button").focus();
   });
   item.append(button);
   return item;
@@ -72,7 +82,6 @@ function open(entry) {
 function star(entry) {
   store.write({ ...entry, starred: !entry.starred });
   store.tell();
-  list.querySelector(`[data-id="${CSS.escape(entry.id)}"] .history-star`)?.focus();
 }
 
 function remove(entries) {
@@ -84,9 +93,9 @@ function remove(entries) {
 }
 
 function undo() {
-  const kept = store.add(deleted);
+  const left = store.add(deleted);
   find("-undo").hidden = true;
-  say(kept ? "They are back." : "This browser's storage is full.");
+  say(left ? `This browser's storage is full: ${left} did not fit in.` : "They are back.");
   deleted = [];
   search.focus();
 }
@@ -113,9 +122,10 @@ async function load(file) {
     answer = { problem: "The server did not answer; try again." };
   }
   if (answer.problem) return say(answer.problem);
-  const kept = store.add(answer.entries);
-  const left = answer.refused ? ` ${answer.refused} of its entries are no recipes and were left out: ${answer.reason}` : "";
-  say(`Imported ${answer.entries.length}.${left}${kept ? "" : " This browser's storage is full: delete some, and import again."}`);
+  const left = store.add(answer.entries);
+  const refused = answer.refused ? ` ${answer.refused} of its entries are no recipes and were left out: ${answer.reason}` : "";
+  const full = left ? ` ${left} did not fit in: star what shall stay, delete some of the others, and import again.` : "";
+  say(`Imported ${answer.entries.length - left}.${refused}${full}`);
 }
 
 search.addEventListener("input", show);
@@ -132,6 +142,11 @@ find("-file").addEventListener("change", (event) => {
   event.target.value = "";
 });
 window.addEventListener("imagen:history", show);
-window.addEventListener("storage", (event) => (event.key === null || event.key.startsWith(HISTORY_PREFIX)) && show());
+let stored = null;
+window.addEventListener("storage", (event) => {
+  if (event.key !== null && !event.key.startsWith(HISTORY_PREFIX)) return;
+  clearTimeout(stored); // another window imports: one event an entry
+  stored = setTimeout(show, 200);
+});
 window.addEventListener("imagen:history-full", () => say("This browser's storage is full: delete or export some; what was drawn last is not kept."));
 show();

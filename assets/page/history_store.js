@@ -18,23 +18,26 @@ class HistoryStore {
     if (!this.storage) return [];
     const keys = Object.keys(this.storage).filter((key) => key.startsWith(HISTORY_PREFIX));
     const entries = keys.map((key) => historyEntry(key.slice(HISTORY_PREFIX.length), this.storage.getItem(key)));
-    return entries.filter(Boolean).sort((one, other) => other.time - one.time || (one.id < other.id ? 1 : -1));
+    return entries.filter(Boolean).sort(newestFirst);
   }
 
-  // Keep entries; of the same link there is one. The answer tells whether all of them fitted in.
+  // Keep entries; of the same link there is one. The answer is how many did not fit in.
   add(entries) {
-    let kept = Boolean(this.storage);
-    const known = new Map(this.all().map((entry) => [entry.link, entry]));
+    const held = this.byLink();
     for (const entry of entries) {
-      const same = known.get(entry.link);
-      if (same) this.forget(same.id);
+      const same = held.get(entry.link);
+      if (same) this.drop(same, held);
       const id = entry.id || `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}`;
-      kept &&= this.write({ ...entry, id, starred: Boolean(entry.starred || (same && same.starred)) });
+      this.write({ ...entry, id, starred: Boolean(entry.starred || (same && same.starred)) }, held);
     }
-    const plain = this.all().filter((entry) => !entry.starred);
-    for (const entry of plain.slice(HISTORY_LIMIT)) this.forget(entry.id);
+    const plain = [...held.values()].filter((entry) => !entry.starred).sort(newestFirst);
+    for (const entry of plain.slice(HISTORY_LIMIT)) this.drop(entry, held);
     this.tell();
-    return kept;
+    return entries.filter((entry) => !held.has(entry.link)).length;
+  }
+
+  byLink() {
+    return new Map(this.all().map((entry) => [entry.link, entry]));
   }
 
   remove(ids) {
@@ -46,16 +49,25 @@ class HistoryStore {
     this.storage.removeItem(HISTORY_PREFIX + id);
   }
 
-  // Where the browser's share is used up, the oldest entries without a star make room.
-  write({ id, ...entry }) {
-    const old = this.all().filter((other) => !other.starred && other.id !== id);
-    for (;;) {
+  drop(entry, held) {
+    this.forget(entry.id);
+    held.delete(entry.link);
+  }
+
+  // Where the browser's share is used up, the oldest entries without a star make room. `held` has what is kept by its
+  // link: to read all of it for every entry of a file that is imported takes seconds.
+  write(entry, held = this.byLink()) {
+    const { id, ...kept } = entry;
+    const old = () => [...held.values()].filter((other) => !other.starred && other.id !== id).sort(newestFirst);
+    while (this.storage) {
       try {
-        this.storage.setItem(HISTORY_PREFIX + id, JSON.stringify(entry));
-        return true;
+        this.storage.setItem(HISTORY_PREFIX + id, JSON.stringify(kept));
+        held.set(entry.link, entry);
+        return;
       } catch {
-        if (!old.length) return false;
-        this.forget(old.pop().id);
+        const oldest = old().pop();
+        if (!oldest) return;
+        this.drop(oldest, held);
       }
     }
   }
@@ -64,6 +76,10 @@ class HistoryStore {
   tell() {
     window.dispatchEvent(new Event("imagen:history"));
   }
+}
+
+function newestFirst(one, other) {
+  return other.time - one.time || (one.id < other.id ? 1 : -1);
 }
 
 function historyEntry(id, text) {
@@ -82,7 +98,7 @@ async function remember(files, pictures) {
   const entries = [];
   for (const [image, file] of files.entries())
     entries.push({ time: time - image, link: file.link, thumbnail: await thumbnail(pictures[image]) });
-  if (!new HistoryStore().add(entries)) window.dispatchEvent(new Event("imagen:history-full"));
+  if (new HistoryStore().add(entries)) window.dispatchEvent(new Event("imagen:history-full"));
 }
 
 // A picture as a JPEG of 96 pixels a side, as a data URI; "" where it cannot be made.

@@ -1,14 +1,13 @@
 // What the view needs from the rest of the page: keys, the run button, the queue, and fields that an error names.
 function watchPage(view) {
-  const generate = () => document.querySelector("#generate");
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) generate().click();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) drawButton()?.click();
   });
   window.addEventListener("imagen:begin", () => view.await());
-  window.addEventListener("imagen:replay", () => view.takeReplay() && generate().click());
+  window.addEventListener("imagen:replay", () => view.filled() && document.querySelector("#generate").click());
   window.addEventListener("imagen:lost", () => view.losses.told());
   watchDrops();
-  watchServer(view);
+  watchServer(view.losses, () => view.root.dataset.state === "running");
   watchQueue("queue", (text) => {
     view.losses.heard();
     if (view.root.dataset.state === "running") view.status.say(text);
@@ -16,16 +15,9 @@ function watchPage(view) {
   });
 }
 
-// A server that dies says nothing, and gradio waits for it for good: where a run has been silent for long, ask.
-function watchServer(view) {
-  setInterval(async () => {
-    if (view.root.dataset.state !== "running" || performance.now() - view.losses.heardAt < 6000) return;
-    try {
-      await fetch(location.pathname, { method: "HEAD", cache: "no-store" });
-    } catch {
-      view.lost();
-    }
-  }, 3000);
+// The button that begins what the tab in sight draws; History and About draw nothing.
+function drawButton() {
+  return [...document.querySelectorAll("#generate, #draw-drafts, #draw-sweep")].find((button) => button.offsetParent);
 }
 
 // Mark the control of the field that an error names ("sr256.num_steps"), open its accordion, and unmark all others.

@@ -1,4 +1,6 @@
 // The picture of a lane: one step of one run, or all its images side by side.
+const NO_NOISY_PICTURE = "No noisy picture: this stage was kept from an earlier run";
+
 class StagePicture {
   constructor(root, stage) {
     this.root = root;
@@ -7,6 +9,11 @@ class StagePicture {
     this.final = root.querySelector(".final");
     this.hint = root.querySelector(".hint");
     this.which = root.querySelector(".which");
+    this.missing = ""; // the address of a finished picture that the server no longer has
+    this.final.addEventListener("error", () => {
+      this.missing = this.final.getAttribute("src");
+      this.final.hidden = true; // the canvas behind it shows the last step
+    });
     this.painted = "";
   }
 
@@ -16,9 +23,11 @@ class StagePicture {
     const alone = !(look.grid && run.numImages > 1);
     this.columns = alone ? 1 : Math.ceil(Math.sqrt(run.numImages));
     this.showFinal(run.files[look.image], alone && at === run.frames.length - 1 && look.mode === "x_0");
-    this.hint.hidden = Boolean(frame);
-    this.root.toggleAttribute("data-empty", !frame);
-    if (!frame) return this.showNothing(hint);
+    const missing = frame && look.mode === "x_t" && !frame.addresses.x_t.length;
+    this.hint.hidden = Boolean(frame && !missing);
+    this.root.toggleAttribute("data-empty", !this.hint.hidden);
+    if (missing) return this.showNothing(NO_NOISY_PICTURE, NO_NOISY_PICTURE);
+    if (!frame) return this.showNothing(hint, "Nothing drawn yet");
     const images = alone ? [Math.min(look.image, run.numImages - 1)] : [...Array(run.numImages).keys()];
     this.paintNewest(run, at, look, images);
     const kind = { x_0: "the estimate", x_t: "the noisy picture", difference: "the change" }[look.mode];
@@ -44,20 +53,21 @@ class StagePicture {
     this.canvas.dataset.painted = key;
   }
 
-  showNothing(hint) {
+  showNothing(hint, label) {
     if (this.hint.textContent !== hint) this.hint.textContent = hint;
     if (this.painted !== "noise") paintNoise(this.canvas, Math.min(this.stage.size, 256));
     this.painted = "noise";
     delete this.canvas.dataset.painted;
-    this.canvas.setAttribute("aria-label", "Nothing drawn yet");
+    this.canvas.setAttribute("aria-label", label);
   }
 
   // The finished picture itself, where the previews are smaller or compressed.
   showFinal(file, wanted) {
     const { final } = this;
-    final.hidden = !(file && wanted);
+    const address = file && file.kept.address;
+    final.hidden = !(file && wanted) || this.missing === address;
     if (final.hidden) return;
-    if (final.getAttribute("src") !== file.address) final.src = file.address;
+    if (final.getAttribute("src") !== address) final.src = address;
     final.alt = `The finished picture, ${this.stage.size} pixels wide`;
   }
 

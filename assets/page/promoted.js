@@ -1,4 +1,6 @@
 // Pictures that are promoted: each grows in a card of its own, and ends as a PNG with its recipe.
+const HALTED = { stopped: "stopped", failed: "broke off" }; // what is told of that which a run did not finish
+
 class Promoted {
   constructor(root, run) {
     this.root = root;
@@ -7,12 +9,16 @@ class Promoted {
   }
 
   ask(links, stage) {
-    this.run.await();
-    trigger("promote", { links, last_stage: stage });
+    const send = () => trigger("promote", { links, last_stage: stage });
+    this.run.await(send);
+    send();
   }
 
   open(link) {
-    if (link) trigger("choose", { link });
+    if (!link) return;
+    trigger("choose", { link });
+    showTab("Create"); // where it is told what became of it, or asked
+    window.scrollTo({ top: 0 });
   }
 
   // Whether a message was about promoted pictures.
@@ -36,16 +42,36 @@ class Promoted {
     root.dataset.seed = picture.seed;
     part(".open-promoted").addEventListener("click", () => this.open(picture.link));
     part(".open-promoted").setAttribute("aria-label", `Open in Create: seed ${picture.seed}`);
-    part("canvas").setAttribute("aria-label", `${picture.prompt}, seed ${picture.seed}, in work`);
-    part(".promoted-state").textContent = `Seed ${picture.seed}: waits for its turn`;
-    return { ...picture, root, part };
+    part(".remove-promoted").addEventListener("click", () => this.remove(card));
+    part(".remove-promoted").setAttribute("aria-label", `Remove: seed ${picture.seed}`);
+    const card = { ...picture, root, part };
+    this.tell(card, "waits for its turn", "in work");
+    return card;
+  }
+
+  tell(card, text, label) {
+    card.part(".promoted-state").textContent = `Seed ${card.seed}: ${text}`;
+    card.part("canvas").setAttribute("aria-label", `${card.prompt}, seed ${card.seed}, ${label}`);
+    card.part(".remove-promoted").hidden = label === "in work";
+  }
+
+  // The run has ended: what it did not finish says so, and can be put away.
+  halt() {
+    const how = HALTED[this.run.state];
+    for (const card of this.cards) if (how && card.root.dataset.state !== "done") this.tell(card, how, how);
+  }
+
+  remove(card) {
+    const next = card.root.nextElementSibling || card.root.previousElementSibling;
+    card.root.remove();
+    const focused = next ? next.querySelector(".open-promoted") : this.root.querySelector(".promoted-list");
+    focused.focus();
   }
 
   async step(message) {
     const card = this.cards[message.picture];
     if (!card) return;
-    card.part(".promoted-state").textContent =
-      `Seed ${card.seed}: ${message.size} pixels, step ${message.step} of ${message.num_steps}`;
+    this.tell(card, `${message.size} pixels, step ${message.step} of ${message.num_steps}`, "in work");
     paint(card.part("canvas"), await decoded(message.x_0));
   }
 
@@ -53,8 +79,10 @@ class Promoted {
     const card = this.cards[message.picture];
     if (!card) return;
     const address = message.file.file.url;
+    const kept = new KeptFile(address, (copy) => Object.assign(card.part(".save"), { href: copy }));
+    saveKept(card.part(".save"), () => kept, (text) => this.run.problem(text));
     Object.assign(card.part("img"), { src: address, alt: `${card.prompt}, seed ${card.seed}`, hidden: false });
-    card.part("canvas").hidden = true;
+    card.part("canvas").hidden = card.part(".remove-promoted").hidden = true;
     card.part(".promoted-state").textContent = `Seed ${card.seed}, ${message.size} pixels`;
     Object.assign(card.part(".save"), { href: address, download: message.file.name, hidden: false });
     card.part(".save").setAttribute("aria-label", `Download PNG: seed ${card.seed}`);

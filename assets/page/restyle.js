@@ -4,7 +4,7 @@ const RESTYLE_REST = 600; // milliseconds
 
 class Restyle {
   constructor(root, runs) {
-    Object.assign(this, { root, runs, of: "", running: false, sent: false, again: false });
+    Object.assign(this, { root, runs, of: "", running: false, sent: false, again: false, asked: null });
     this.words = root.querySelector(".restyle-words input");
     this.level = root.querySelector(".restyle-level input");
     this.output = root.querySelector("output");
@@ -42,18 +42,27 @@ class Restyle {
     if (this.running) return document.querySelector("#stop").click();
     this.sent = true;
     const [prompt, level] = [this.words.value, Number(this.level.value)];
-    this.runs.restyle = { of: this.of, prompt, level };
+    this.asked = { of: this.of, prompt, level };
     window.imagenRestyle = JSON.stringify({ link: this.of, prompt, aug_level: level });
     document.querySelector("#restyle-run").click();
   }
 
+  // The form holds what was asked for and its run is sent; or it is not, because another one came between.
+  filled(draws) {
+    if (!draws) return this.over();
+    this.runs.restyle = this.asked;
+    this.asked = null;
+  }
+
   begun() {
+    if (!this.runs.current.restyle) return;
     this.sent = false;
     if (this.again) document.querySelector("#stop").click();
   }
 
-  refused() {
-    Object.assign(this, { sent: false, again: false });
+  // What was sent will not begin.
+  over() {
+    Object.assign(this, { sent: false, again: false, asked: null });
     this.runs.restyle = null;
   }
 

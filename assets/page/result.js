@@ -1,8 +1,10 @@
 // The finished pictures: download, link, and the comparison with the earlier stages.
 class Result {
-  constructor(root) {
+  // `told` shows what went wrong.
+  constructor(root, told) {
     this.root = root;
     this.files = [];
+    saveKept(this.part(".download"), () => this.files[this.image].kept, told);
     this.part(".copy").addEventListener("click", () => this.copy());
     this.qr = new QrCode(root, () => this.address());
     this.part(".compare").addEventListener("click", () => this.compare());
@@ -36,7 +38,7 @@ class Result {
     const file = this.files[image];
     if (!file) return;
     const download = this.part(".download");
-    download.href = file.address;
+    download.href = file.kept.address;
     download.download = file.name;
     const which = this.files.length > 1 ? `Image ${image + 1} of ${this.files.length}, seed` : "Seed";
     this.part(".result-text").textContent = `${which} ${file.seed}. The PNG carries its recipe; the link draws the same picture again.`;
@@ -59,7 +61,7 @@ class Result {
   }
 
   compare() {
-    this.part(".after").src = this.files[this.image].address;
+    this.part(".after").src = this.files[this.image].kept.address;
     const inputs = this.root.querySelectorAll(".befores input");
     for (const input of inputs) {
       const lane = this.lanes.get(input.value);

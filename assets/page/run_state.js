@@ -8,7 +8,9 @@ class RunState {
     this.status = new Status(root.querySelector(".status"));
     window.addEventListener(`imagen:begin-${name}`, () => this.await());
     this.losses = new Losses(() => this.lost());
-    this.stopButton = new StopButton(`#stop-${name}`, this.losses, (text) => this.status.say(text, true));
+    const stopping = { told: (text) => this.status.say(text, true), lost: () => this.lost(), stopped: () => this.stopped() };
+    this.stopButton = new StopButton(`#stop-${name}`, this.losses, stopping);
+    watchServer(this.losses, () => this.running);
     window.addEventListener(`imagen:lost-${name}`, () => this.losses.told());
     watchQueue(`${name}-queue`, (text) => {
       this.losses.heard();
@@ -30,20 +32,20 @@ class RunState {
     if (message.kind === "refused") this.problem(message.text);
     else if (message.kind === "note") this.status.say(message.text, true);
     else if (message.kind === "finished") this.end("finished", `Finished in ${message.seconds.toFixed(1)} s.`);
-    else if (message.kind === "stopped") this.end("stopped", "Stopped. What was drawn so far stays.");
+    else if (message.kind === "stopped") this.stopped();
     else if (message.kind === "failed") this.end("failed", "The run broke off. What was drawn before stays.", message.text);
     else return true;
     return false;
   }
 
-  // Between the click and the server's first answer.
-  await() {
+  // Between the click and the server's first answer; `again` sends the same once more.
+  await(again = () => document.querySelector(`#draw-${this.name}`).click()) {
     if (this.running) return;
     this.current = null;
     this.losses.heard();
     this.status.say("Sent; waiting for its turn.", true);
     this.begin();
-    this.stopButton.begin();
+    this.stopButton.begin(again);
   }
 
   begin() {
@@ -52,9 +54,14 @@ class RunState {
     this.set("running");
   }
 
+  stopped() {
+    this.end("stopped", "Stopped. What was drawn so far stays.");
+  }
+
   lost() {
+    if (!this.running) return;
     const why = "The server did not take the run, or the connection to it broke: wait a little and try again.";
-    this.doubtful = this.running;
+    this.doubtful = true;
     this.end("failed", "Nothing more will come of this run.", why);
   }
 
@@ -70,8 +77,12 @@ class RunState {
     this.problem(problem);
   }
 
+  get state() {
+    return this.root.dataset.state;
+  }
+
   get running() {
-    return this.root.dataset.state === "running";
+    return this.state === "running";
   }
 
   set(state) {

@@ -33,11 +33,17 @@ class RunTree {
     const { frames } = drawn[drawn.length - 1];
     run.thumbnail = frames[frames.length - 1].addresses.x_0[0];
     const same = this.runs.findIndex((other) => other.link === run.link);
-    if (same >= 0) this.runs[same] = run;
+    if (same >= 0) this.letGo(this.runs.splice(same, 1, run)[0]);
     else this.runs.push(run);
-    if (this.runs.length > HELD_RUNS) this.runs[this.runs.length - HELD_RUNS - 1].lanes = null;
+    if (this.runs.length > HELD_RUNS) this.letGo(this.runs[this.runs.length - HELD_RUNS - 1]);
     if (run.fork || run.restyle) this.root.open = true;
     this.paint();
+  }
+
+  // Of a run whose steps are held no more the copies of its pictures are not, either.
+  letGo(run) {
+    for (const lane of run.lanes ? run.lanes.values() : []) for (const file of lane.files) file.kept.release();
+    run.lanes = null;
   }
 
   pick(run) {
@@ -63,6 +69,7 @@ class RunTree {
   }
 
   paint() {
+    const focused = this.list.contains(document.activeElement) && document.activeElement.dataset.run;
     this.root.hidden = this.runs.length < 2;
     const under = (parent) => this.runs.filter((run) => this.parent(run) === parent);
     const branch = (run) => {
@@ -77,6 +84,7 @@ class RunTree {
       return item;
     };
     this.list.replaceChildren(...under(undefined).map(branch));
+    if (focused) this.list.querySelector(`[data-run="${focused}"]`)?.focus();
     this.busy(this.running);
   }
 

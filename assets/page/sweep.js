@@ -70,6 +70,7 @@ class SweepView {
 
   async cell_done(message) {
     const cell = this.cells[message.cell];
+    cell.done = true;
     cell.root.querySelector(".cell-state").textContent = `${message.seconds.toFixed(1)} s`;
     cell.newest = message.number;
     this.count += 1;
@@ -94,7 +95,19 @@ class SweepView {
     setTimeout(() => (button.textContent = "Copy the sweep's link"), 2000);
   }
 
+  // The run has ended: the cells that it did not finish say so.
+  halt() {
+    const how = HALTED[this.run.state];
+    for (const cell of this.cells) {
+      const state = cell.root.querySelector(".cell-state");
+      const told = cell.done || Object.values(HALTED).includes(state.textContent);
+      if (how && !told) state.textContent = how;
+    }
+  }
+
   refresh() {
+    this.pictures.halt();
+    this.halt();
     const cell = this.cells?.[this.chosen];
     this.cells?.forEach((other, index) => {
       other.button.setAttribute("aria-pressed", String(other === cell));

@@ -11,7 +11,7 @@ const KINDS_OF_THRESHOLDING = [
 class Thresholds {
   constructor(root, view, ask) {
     Object.assign(this, { root, view, ask, run: "", link: "", held: new Map(), wanted: null, problem: "" });
-    this.note = root.querySelector(".threshold-note");
+    this.note = new Status(root.querySelector(".threshold-note")); // else it would speak at every move of the cursor
     this.mark = root.querySelector(".threshold-mark");
     this.figures = KINDS_OF_THRESHOLDING.map((each) => this.figure(each));
     root.querySelector(".thresholds").append(...this.figures.map((figure) => figure.root));
@@ -83,7 +83,7 @@ class Thresholds {
   }
 
   say(text) {
-    write(this.note, text);
+    if (text !== this.note.next) this.note.say(text);
   }
 
   show(found, lane) {

@@ -33,9 +33,10 @@ class CascadeView {
     this.zoom = new Zoom(root, (zoomed) => this.change({ zoomed }));
     this.status = new Status(this.part(".status"));
     this.status.say(WELCOME);
-    this.result = new Result(root);
+    this.result = new Result(root, (text) => this.problem(text));
     this.losses = new Losses(() => this.lost());
-    this.stopButton = new StopButton("#stop", this.losses, (text) => this.status.say(text, true));
+    const stopping = { told: (text) => this.status.say(text, true), lost: () => this.lost(), stopped: () => this.stopped() };
+    this.stopButton = new StopButton("#stop", this.losses, stopping);
     for (const input of root.querySelectorAll(".modes input"))
       input.addEventListener("change", () => this.change({ mode: input.value }));
     this.part(".grid-switch").addEventListener("change", (event) => this.change({ grid: event.target.checked }));
@@ -81,7 +82,7 @@ class CascadeView {
     this.problem("");
     this.status.say("Sent; waiting for its turn.", true);
     this.state("running");
-    this.stopButton.begin();
+    this.stopButton.begin(() => document.querySelector("#generate").click());
   }
 
   note(message) {
@@ -127,7 +128,8 @@ class CascadeView {
     this.state("finished");
     const kept = message.cached.length ? ` ${sizes(message.cached)} kept from an earlier run.` : "";
     this.status.say(`Finished in ${time(message.seconds)}.${kept}`, true);
-    this.lanes.get(message.stage).files = message.files.map((file) => ({ ...file, address: file.file.url }));
+    const copy = (file) => new KeptFile(file.file.url, () => this.change({}));
+    this.lanes.get(message.stage).files = message.files.map((file) => ({ ...file, kept: copy(file) }));
     this.result.finish(message, this.lanes);
     this.runs.ended("finished", message);
     this.restyle.show(this.runs.current);
@@ -181,7 +183,8 @@ class CascadeView {
     this.halt("failed");
     this.doubtful = true;
     this.status.say("Nothing more will come of this run.", true);
-    this.problem("The server did not take the run, or the connection to it broke: wait a little and press Generate again.");
+    const why = "The server did not take the run, or the connection to it broke: wait a little and press Generate again.";
+    this.problem(`${why} Should the page load anew meanwhile, your settings come back.`);
   }
 
   // It was not lost: the server was only silent.
@@ -191,11 +194,12 @@ class CascadeView {
     this.state("running");
   }
 
-  // Whether the link that was opened asks to be drawn at once; true only one time.
-  takeReplay() {
-    const { replay } = this;
+  // The form was filled. Whether what it holds is to be drawn at once, and nothing else is; true only one time.
+  filled() {
+    const draws = Boolean(this.replay) && this.root.dataset.state !== "running";
     this.replay = false;
-    return replay;
+    this.restyle.filled(draws);
+    return draws;
   }
 
   opened(message) {
@@ -207,11 +211,12 @@ class CascadeView {
   }
 
   refused(message) {
-    this.restyle.refused();
+    this.restyle.over();
     this.problem(message.text);
   }
 
   halt(state) {
+    if (this.restyle.sent) this.restyle.over(); // it ended before it began
     this.state(state);
     for (const lane of this.lanes.values()) lane.halt(state);
     this.runs.ended(state);

@@ -1,5 +1,6 @@
 // A look at single pixels: every picture is enlarged around the same place, so that the sizes can be compared there.
 const ZOOM_LEVELS = [2, 4, 8, 16];
+const FINGERS = window.matchMedia("(pointer: coarse)");
 
 class Zoom {
   constructor(root, changed) {
@@ -32,6 +33,7 @@ class Zoom {
       this.pan(dx * scale, dy * scale);
     });
     picture.addEventListener("click", (event) => {
+      if (FINGERS.matches) return; // a finger that scrolls the page touches a picture by the way; the button zooms
       if (drag && drag.far > 5) return;
       if (!this.on) {
         if (picture.hasAttribute("data-empty")) return;
@@ -48,8 +50,10 @@ class Zoom {
   }
 
   toggle() {
+    const focused = document.activeElement.closest(".picture, .zoom-levels"); // neither takes the focus without the zoom
     this.on = !this.on;
     this.show();
+    if (focused && !this.on) this.button.focus({ preventScroll: true });
     this.changed(this.on);
   }
 

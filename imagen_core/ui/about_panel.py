@@ -32,7 +32,8 @@ def about_panel(models: Sequence[str]) -> None:
 def _told(preset: Preset) -> dict[str, str]:
     """What the page tells of a preset, as HTML."""
     assert preset.licence_url.startswith("https://")
-    link = f'<a href="{escape(preset.licence_url)}" rel="noopener">{escape(preset.licence)}</a>'
+    away = 'target="_blank" rel="noopener"'  # what is drawn and typed here would be lost
+    link = f'<a href="{escape(preset.licence_url)}" {away}>{escape(preset.licence)}</a>'
     return {
         "title": escape(preset.title),
         "description": escape(preset.description),

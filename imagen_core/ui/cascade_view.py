@@ -9,6 +9,7 @@ from imagen_core.ui.qr_code import make_qr_code
 from imagen_core.ui.theme import asset
 
 _SCRIPTS = (
+    "kept_file.js",
     "frames.js",
     "filmstrip.js",
     "picture.js",
@@ -24,6 +25,7 @@ _SCRIPTS = (
     "status.js",
     "tabs.js",
     "losses.js",
+    "sent_run.js",
     "stop_button.js",
     "queue.js",
     "qr_code.js",

@@ -19,6 +19,7 @@ from imagen_core.ui.model import Models
 from imagen_core.ui.openings import Openings, Outputs, connect_openings
 from imagen_core.ui.prompt_panel import PromptPanel, examples, prompt_panel
 from imagen_core.ui.reading import prompt_reader, telling
+from imagen_core.ui.recalling import connect_arrival, connect_recall
 from imagen_core.ui.restyling import connect_restyling
 from imagen_core.ui.settings_panel import QuickSettings, quick_settings, stage_settings
 from imagen_core.ui.sweep_panel import sweep_panel
@@ -36,11 +37,9 @@ _BEGIN = """(lock, seed, fork) => {
   window.dispatchEvent(new Event('imagen:begin'));
   return [lock ? seed : Math.floor(Math.random() * 4294967296), window.imagenFork || ''];
 }"""
-_RECALL = "() => window.imagenRecall"  # the link of an earlier run, which the view has put there
 _OPEN = "<p class='note'>Every PNG made here carries its recipe. Choose one, or drop it anywhere on the page.</p>"
 _LOST = "() => { window.dispatchEvent(new Event('imagen:lost')); }"
 _LOST_COMPARISON = "() => { window.dispatchEvent(new Event('imagen:lost-comparison')); }"
-_REPLAY = "() => { window.dispatchEvent(new Event('imagen:replay')); }"
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,6 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
                 gr.HTML(_OPEN, apply_default_css=False)
                 # Here, because a component between two tabs parts their row in two.
                 fork = gr.Textbox(label="Fork", elem_classes="unseen")
-                recall = gr.Button("Recall", elem_id="recall", elem_classes="unseen")
-                link = gr.Textbox(elem_classes="unseen")
         controls = {"prompt": panel.prompt, **quick.controls, **variations.controls, **stages}
         connect_variations(variations, quick)
         form = Form(controls, default, fork)
@@ -99,8 +96,7 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
         handlers = Handlers(models, form, openings.outputs, address)
         _connect_run(handlers, openings, panel, quick, output)
         drafts.connect(openings, _SAMPLER)
-        sweep.connect(openings, drafts.handlers, _SAMPLER)
-        sweep.open_link(blocks)
+        sweep.connect(openings, _SAMPLER)
         if isinstance(menu := form.controls.get("model"), gr.Dropdown):
             menu.change(None, menu, None, js=telling("model"), api_visibility="private")
             menu.input(
@@ -111,24 +107,14 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
                 api_visibility="private",
                 show_progress="hidden",
             )
-        opened = blocks.load(
-            openings.open_link, None, openings.changed, queue=False, api_visibility="private", show_progress="hidden"
-        )
-        opened.then(None, js=_REPLAY, api_visibility="private")
+        arrival = connect_arrival(blocks, openings, panel.generate)
+        sweep.connect_link(arrival)
         connect_openings(openings, picture, history)
         connect_restyling(openings)
-        recall.click(
-            openings.recall,
-            link,
-            openings.changed,
-            js=_RECALL,
-            queue=False,
-            api_visibility="private",
-            show_progress="hidden",
-        )
+        connect_recall(openings)
         blocks.load(models.first.load_ahead, None, None, queue=False, api_visibility="private", show_progress="hidden")
-        blocks.unload(handlers.leave)
-        blocks.unload(drafts.handlers.leave)
+        for part in (handlers, drafts.handlers, drafts.promoting, sweep.handlers, sweep.promoting):
+            blocks.unload(part.leave)
         publish_generate(models.first, default, _SAMPLER)
     blocks.queue(max_size=_QUEUE, default_concurrency_limit=1)
     return blocks

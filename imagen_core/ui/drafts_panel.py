@@ -11,6 +11,7 @@ from imagen_core.ui.draft_handlers import DraftControls, DraftHandlers
 from imagen_core.ui.form import Form
 from imagen_core.ui.model import Models
 from imagen_core.ui.openings import Openings
+from imagen_core.ui.promoting import Promoting
 from imagen_core.ui.run_panel import RunPanel, buttons, run_panel
 
 
@@ -19,12 +20,13 @@ class DraftsPanel:
     """The tab, to connect it."""
 
     handlers: DraftHandlers
+    promoting: Promoting
     run: RunPanel
 
     def connect(self, page: Openings, sampler: str) -> None:
         """Buttons draw and stop, drafts are promoted and opened."""
         handlers = self.handlers
-        self.run.connect(handlers.draw, handlers.inputs(), handlers.stop, handlers, page, sampler)
+        self.run.connect(handlers.draw, handlers.inputs(), handlers.stop, self.promoting, page, sampler)
 
 
 def drafts_panel(models: Models, form: Form) -> DraftsPanel:
@@ -37,11 +39,10 @@ def drafts_panel(models: Models, form: Form) -> DraftsPanel:
             prompts = gr.Textbox(
                 label="Prompts",
                 info="One a line, {red|blue} for either. Empty: the prompt of Create.",
-                lines=1,
+                lines=2,  # with one line gradio takes Enter for the end of what is typed
                 max_lines=6,
                 elem_id="field-prompts",
             )
             draw, stop = buttons("drafts", "Draw the wall")
-        return DraftsPanel(
-            DraftHandlers(models, form, DraftControls(num_drafts, prompts)), run_panel("drafts", draw, stop)
-        )
+        handlers = DraftHandlers(models, form, DraftControls(num_drafts, prompts))
+        return DraftsPanel(handlers, Promoting(models), run_panel("drafts", draw, stop))

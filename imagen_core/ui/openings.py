@@ -73,6 +73,11 @@ class Openings:
         sweep = (*beside.sweep.of_axes, beside.sweep.view)
         return [*self.form.controls.values(), beside.lock, beside.view, beside.question, *states, *sweep]
 
+    @property
+    def known(self) -> set[Component]:
+        """What tells the handlers whether the form holds something that nobody has kept."""
+        return {*self.form.controls.values(), self.outputs.settled}
+
     def open_link(self, request: gr.Request) -> Answer:
         """Fill the form with the recipe in the page's address, if there is one, and have a small one drawn at once."""
         try:
@@ -87,6 +92,21 @@ class Openings:
         replay = recipe.cost <= REPLAY_COST
         long = f"Opened a link to a long run ({recipe.cost:,} steps): press Generate to begin."
         return self._show(Opened(recipe, was, "Opened a link." if replay else long), replay)
+
+    def bring_back(self, kept: Mapping[str, object]) -> Answer:
+        """Show what the form held before the page was loaded anew, by name; the prompt alone, if a value is wrong.
+
+        It may be something that nobody has drawn: it is asked about before it is overwritten.
+        """
+        controls = self.form.controls
+        before = self.form.show(self.form.default)
+        values = before | {control: kept[name] for name, control in controls.items() if name in kept}
+        try:
+            shown = self.form.show(self.form.recipe(values))
+        except RecipeError:
+            shown = {controls["prompt"]: str(kept.get("prompt", ""))}
+        lock = {self.outputs.lock: kept.get("lock") is True}
+        return shown | lock | self.say("opened", text="The page was loaded anew; your settings are back.", replay=False)
 
     def open_picture(self, path: str | None, values: Mapping[Component, object]) -> Answer:
         """Open the recipe that a dropped PNG carries, or the sweep, where it is a sheet."""
@@ -109,28 +129,25 @@ class Openings:
         text = "Opened a recipe of the history: press Generate to draw it again."
         return self._offer(Opened(recipe, was, text), values)
 
-    def recall(self, chosen: object) -> Answer:
-        """Show the recipe of an earlier run of this visit, whose link the browser has kept, without a question."""
+    def recall(self, chosen: object, values: Mapping[Component, object]) -> Answer:
+        """Open the recipe of an earlier run of this visit, whose link the browser has kept."""
         try:
             recipe = Recipe.from_link(chosen if isinstance(chosen, str) else "")
         except RecipeError as error:
             return self.say("refused", text=str(error))
-        return self._show(Opened(recipe, None, "An earlier run of this visit, with its settings."))
+        return self._offer(Opened(recipe, None, "An earlier run of this visit, with its settings."), values)
 
     def show(self, recipe: Recipe, text: str) -> Answer:
         """The form shows a recipe that the page itself made of one of its runs, and it is drawn at once."""
         return self._show(Opened(recipe, None, text), replay=True)
 
-    def open_chosen(self, event: gr.EventData) -> Answer:
-        """Show the recipe of a draft or of a cell of a sweep, whose link the browser sends, without a question.
-
-        It comes from the form's own settings, so nothing is lost that the visitor has not just seen drawn.
-        """
+    def open_chosen(self, values: Mapping[Component, object], event: gr.EventData) -> Answer:
+        """Open the recipe of a draft or of a cell of a sweep, whose link the browser sends."""
         try:
             recipe = Recipe.from_link(str(getattr(event, "link", "")))
         except RecipeError as error:
             return self.say("refused", text=f"This recipe cannot be opened: {error}")
-        return self._show(Opened(recipe, None, "Opened its recipe: press Generate to draw it."))
+        return self._offer(Opened(recipe, None, "Opened its recipe: press Generate to draw it."), values)
 
     def open_pending(self, pending: object) -> Answer:
         """The answer to the question was yes."""
@@ -205,7 +222,7 @@ def connect_openings(openings: Openings, picture: gr.UploadButton, history: gr.H
         return openings.open_entry(getattr(event, "link", None), values)
 
     outputs = openings.outputs
-    known = {*openings.form.controls.values(), outputs.settled}
+    known = openings.known
     ways: tuple[tuple[Any, Callable[..., Answer], Any], ...] = (
         (picture.upload, from_picture, {*known, picture}),
         (history.select, from_history, known),

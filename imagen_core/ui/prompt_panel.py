@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gradio as gr
@@ -43,20 +44,26 @@ def prompt_panel(read_prompt: Reader) -> PromptPanel:
 
 def examples(prompt: gr.Textbox, model: BackgroundModel) -> None:
     """Place the examples, and a button that makes one up; a click fills in the prompt and begins."""
-
-    def surprise() -> str:
-        vocabulary = model.get().vocabulary
-        return vocabulary.surprise(random.Random()) if vocabulary else random.choice(texts)
-
     texts = json.loads(asset("examples.json"))
     with gr.Column(elem_id="examples"):
         gr.HTML('<p class="examples-title">Try one</p>', apply_default_css=False)
         with gr.Row(elem_classes="chips"):
             made_up = gr.Button("Surprise me", size="sm", elem_classes="chip", elem_id="surprise", min_width=0)
             made_up.click(
-                surprise, None, prompt, queue=False, api_visibility="private", show_progress="hidden"
+                lambda: surprise(model, texts),
+                None,
+                prompt,
+                queue=False,
+                api_visibility="private",
+                show_progress="hidden",
             ).success(None, None, None, js=_GENERATE, api_visibility="private")
             for text in texts:
                 chip = gr.Button(text, size="sm", elem_classes="chip", min_width=0)
                 filled = chip.click(None, None, prompt, js=f"() => {json.dumps(text)}", api_visibility="private")
                 filled.then(None, None, None, js=_GENERATE, api_visibility="private")
+
+
+def surprise(model: BackgroundModel, texts: Sequence[str]) -> str:
+    """A prompt of words that the model knows; one of `texts` where it has no list of them, or is not there (yet)."""
+    vocabulary = model.get().vocabulary if model.ready else None  # who presses a button does not wait for a model
+    return vocabulary.surprise(random.Random()) if vocabulary else random.choice(texts)

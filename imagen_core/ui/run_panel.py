@@ -9,12 +9,10 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from imagen_core.ui.draft_handlers import DraftHandlers
 from imagen_core.ui.messages import Message
 from imagen_core.ui.openings import Openings
+from imagen_core.ui.promoting import Promoting
 from imagen_core.ui.theme import asset
-
-_TO_CREATE = "() => { document.querySelector('button[role=tab]').click(); window.scrollTo({ top: 0 }); }"
 
 Draw = Callable[[Mapping[Component, object], gr.Request], Iterator[Message]]
 Stop = Callable[[gr.Request], Message]
@@ -31,7 +29,7 @@ class RunPanel:
     view: gr.HTML
 
     def connect(
-        self, draw: Draw, inputs: set[Component], stop: Stop, promoting: DraftHandlers, page: Openings, sampler: str
+        self, draw: Draw, inputs: set[Component], stop: Stop, promoting: Promoting, page: Openings, sampler: str
     ) -> None:
         """Buttons draw and stop, what was drawn is promoted and opened; one at a time of all that `sampler` names."""
         begin, lost = (
@@ -44,13 +42,17 @@ class RunPanel:
             "show_progress_on": self.queue,
             "trigger_mode": "once",
         }
-        drawn = self.draw.click(None, js=begin, api_visibility="private").then(
+        begun = self.draw.click(None, js=begin, api_visibility="private")
+        drawn = begun.then(
             draw,
             inputs,
             self.view,
             api_name=f"draw_{self.name}",
             **waiting,
         )
+        hidden: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+        # Its pictures are of the form's settings: opening one of them loses nothing.
+        begun.then(page.settle, set(page.form.controls.values()), page.outputs.settled, **hidden)
         promoted = self.view.promote(
             promoting.promote,
             None,
@@ -60,12 +62,9 @@ class RunPanel:
         )
         for run in (drawn, promoted):
             run.failure(None, js=lost, api_visibility="private")
-        opened = self.view.choose(
-            page.open_chosen, None, page.changed, queue=False, api_visibility="private", show_progress="hidden"
-        )
-        opened.then(None, js=_TO_CREATE, api_visibility="private")
-        for end in dict.fromkeys((stop, promoting.stop)):
-            self.stop.click(end, None, self.view, queue=False, api_visibility="private", show_progress="hidden")
+        self.view.choose(page.open_chosen, page.known, page.changed, **hidden)
+        for end in (stop, promoting.stop):
+            self.stop.click(end, None, self.view, **hidden)
         self.stop.click(None, cancels=[drawn, promoted], api_visibility="private")
 
 
@@ -78,8 +77,8 @@ def buttons(name: str, text: str) -> tuple[gr.Button, gr.Button]:
 
 def run_panel(name: str, draw: gr.Button, stop: gr.Button) -> RunPanel:
     """Place the line in the queue and the view."""
-    waiting = ("losses.js", "stop_button.js", "queue.js", "run_state.js")
-    shared = ("status.js", "clipboard.js", *waiting, "history_store.js", "promoted.js")
+    waiting = ("losses.js", "sent_run.js", "stop_button.js", "queue.js", "run_state.js")
+    shared = ("status.js", "tabs.js", "clipboard.js", *waiting, "history_store.js", "kept_file.js", "promoted.js")
     queue = gr.HTML(elem_id=f"{name}-queue", elem_classes="queue")
     view = gr.HTML(
         value={"kind": "none"},

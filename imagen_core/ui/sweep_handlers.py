@@ -112,6 +112,11 @@ class SweepHandlers:
             except Exception as error:
                 yield messages.message("failed", text=sentence(error))
 
+    def arrive(self, kept: object, request: gr.Request) -> dict[Component, object]:
+        """As `open_link`; where the page was loaded anew and has `kept` its form, that stays as it was."""
+        mine = {*self.controls.of_axes, self.controls.view}
+        return {control: value for control, value in self.open_link(request).items() if not kept or control in mine}
+
     def open_link(self, request: gr.Request) -> dict[Component, object]:
         """Fill the form and the axes with the sweep in the page's address, if there is one."""
         try:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import gradio as gr
 
 from imagen_core.sweep_axis import FIELDS
-from imagen_core.ui.draft_handlers import DraftHandlers
 from imagen_core.ui.form import Form
 from imagen_core.ui.model import Models
 from imagen_core.ui.openings import Openings
+from imagen_core.ui.promoting import Promoting
+from imagen_core.ui.recalling import Arrival
 from imagen_core.ui.run_panel import RunPanel, buttons, run_panel
 from imagen_core.ui.sweep_handlers import NO_AXIS, AxisControls, SweepControls, SweepHandlers
 
@@ -25,26 +26,26 @@ class SweepPanel:
     """The tab, to connect it."""
 
     handlers: SweepHandlers
+    promoting: Promoting
     run: RunPanel
 
-    def connect(self, page: Openings, promoting: DraftHandlers, sampler: str) -> None:
+    def connect(self, page: Openings, sampler: str) -> None:
         """Buttons draw and stop, cells are promoted and opened."""
         handlers = self.handlers
-        self.run.connect(handlers.draw, handlers.inputs(), handlers.stop, promoting, page, sampler)
+        self.run.connect(handlers.draw, handlers.inputs(), handlers.stop, self.promoting, page, sampler)
 
-    def open_link(self, blocks: gr.Blocks) -> None:
+    def connect_link(self, arrival: Arrival) -> None:
         """A link to a sweep fills the tab and shows it."""
         handlers = self.handlers
-        opened = blocks.load(
-            handlers.open_link,
-            None,
+        opened = arrival.read.then(
+            handlers.arrive,
+            arrival.kept,
             handlers.opened(),
             queue=False,
             api_visibility="private",
             show_progress="hidden",
         )
         opened.then(None, js=_SHOW, api_visibility="private")
-        blocks.unload(handlers.leave)
 
 
 def sweep_panel(models: Models, form: Form, address: str) -> SweepPanel:
@@ -57,7 +58,8 @@ def sweep_panel(models: Models, form: Form, address: str) -> SweepPanel:
             )
             draw, stop = buttons("sweep", "Draw the sweep")
         run = run_panel("sweep", draw, stop)
-    return SweepPanel(SweepHandlers(models, form, SweepControls(axes, run.view), address), run)
+    handlers = SweepHandlers(models, form, SweepControls(axes, run.view), address)
+    return SweepPanel(handlers, Promoting(models), run)
 
 
 def _axis(place: str, label: str, name: str, values: str) -> AxisControls:
@@ -68,7 +70,7 @@ def _axis(place: str, label: str, name: str, values: str) -> AxisControls:
             values,
             label=f"Values {label.lower()}",
             info="1, 2, 4 or 1..9 step 2. Prompts: a {red|blue} apple.",
-            lines=1,
+            lines=2,  # with one line gradio takes Enter for the end of what is typed
             max_lines=6,
             elem_id=f"field-sweep-{place}-values",
         ),

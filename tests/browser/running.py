@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import PATIENCE
 
@@ -59,7 +60,16 @@ def painted(page: Page) -> None:
 
 
 def finished_picture(page: Page) -> bytes:
-    return page.request.get(page.locator(".download").get_attribute("href") or "").body()
+    return saved(page.locator(".download"))
+
+
+def saved(link: Locator) -> bytes:
+    """What a link to a file saves, which may be a copy that the page itself holds."""
+    read = """async (link) => {
+      const bytes = new Uint8Array(await (await fetch(link.href)).arrayBuffer());
+      return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+    }"""
+    return base64.b64decode(link.evaluate(read))
 
 
 def until(condition: Callable[[], bool], seconds: float = PATIENCE / 1000) -> None:

@@ -52,3 +52,11 @@ class TestNoModel:
         begin(page, "an apple")
         state(page, "failed")
         expect(page.locator("#view .problem")).to_contain_text("manifest")
+
+    def test_a_surprise_is_an_example_and_then_it_is_told(self, open_page: OpenPage) -> None:
+        page = open_page()
+        page.click("#surprise")
+        state(page, "failed")
+        expect(page.locator("#view .problem")).to_contain_text("manifest")
+        prompt = page.locator("#field-prompt textarea").input_value()
+        assert prompt in page.locator(".chip").all_inner_texts()

@@ -79,6 +79,22 @@ def test_control_enter_begins(open_page: OpenPage) -> None:
     state(page, "finished")
 
 
+def test_control_enter_begins_nothing_where_nothing_is_drawn(open_page: OpenPage) -> None:
+    page = open_page()
+    page.fill("#field-prompt textarea", "an apple")
+    page.evaluate("window.addEventListener('imagen:begin', () => (window.begunForTest = true))")
+    for tab in ("History", "About"):
+        page.click(f"button[role=tab]:has-text('{tab}')")
+        expect(page.locator("#generate")).not_to_be_visible()
+        page.keyboard.press("Control+Enter")
+    page.click("button[role=tab]:has-text('Create')")
+    expect(page.locator("#generate")).to_be_visible()
+    assert page.evaluate("window.begunForTest") is None
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("window.begunForTest")
+    state(page, "finished")
+
+
 def test_markup_in_a_prompt_stays_text(open_page: OpenPage) -> None:
     page = open_page(query="prompt=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%7B%7Bvalue%7D%7D%24%7Balert(1)%7D")
     state(page, "finished")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from PIL import Image
@@ -12,7 +13,7 @@ from imagen_core.metadata import read_recipe
 from imagen_core.ui import draft_messages
 from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
-from tests.browser.running import enter, press
+from tests.browser.running import enter, press, saved
 from tests.browser.test_access import violations
 from tests.ui_page import GRADIO_WARNING, Recorded
 
@@ -57,7 +58,7 @@ def test_wall_grows_and_the_promoted_draft_is_its_recipes_picture(
     card = page.locator(".promoted")
     expect(card).to_have_attribute("data-state", "done", timeout=60_000)
     wall(page, "finished")
-    data = page.request.get(card.locator(".save").get_attribute("href") or "").body()
+    data = saved(card.locator(".save"))
     recipe = read_recipe(data)
     assert (recipe.prompt, recipe.last_stage) == ("a <b>blue</b> apple", "sr256")
     imagen.cascade.forget()
@@ -68,6 +69,24 @@ def test_wall_grows_and_the_promoted_draft_is_its_recipes_picture(
     expect(page.locator("#generate")).to_be_visible()
     press(page, "#generate")
     expect(page.locator("#view .cascade")).to_have_attribute("data-state", "finished", timeout=60_000)
+
+
+def test_a_draft_asks_before_it_overwrites_what_was_changed_since_the_wall(open_page: OpenPage) -> None:
+    page = open_page()
+    draw(page, 2, 1, "an apple")
+    wall(page, "finished")
+    page.locator(".draft button").first.click()
+    page.click(".open-draft")  # the wall was drawn from these settings
+    expect(page.locator("#view .status")).to_contain_text("Opened its recipe")
+    expect(page.locator(".question")).not_to_be_visible()
+    page.fill("#field-prompt textarea", "my own words")
+    page.click("button[role=tab]:has-text('Drafts')")
+    page.click(".open-draft")
+    expect(page.locator(".question")).to_contain_text("Open “an apple” in their place?")
+    expect(page.locator(".question-open")).to_be_focused()
+    expect(page.locator("#field-prompt textarea")).to_have_value("my own words")
+    page.keyboard.press("Enter")
+    expect(page.locator("#field-prompt textarea")).to_have_value("an apple")
 
 
 def test_keys_star_and_discard(open_page: OpenPage) -> None:
@@ -81,7 +100,7 @@ def test_keys_star_and_discard(open_page: OpenPage) -> None:
     page.keyboard.press("End")
     page.keyboard.press("Space")
     expect(page.locator(".draft button[aria-pressed=true]")).to_have_count(1)
-    page.keyboard.press("d")
+    page.keyboard.press("D")  # as with Caps Lock
     expect(page.locator(".draft:visible")).to_have_count(4)
     page.locator(".with-discarded").check(force=True)
     expect(page.locator(".draft:visible")).to_have_count(5)
@@ -101,6 +120,40 @@ def test_stop_ends_the_wall(open_page: OpenPage, imagen: Recorded) -> None:
     wall(page, "finished")
 
 
+def test_what_is_promoted_and_stopped_says_so_and_can_be_removed(open_page: OpenPage, imagen: Recorded) -> None:
+    page = open_page()
+    draw(page, 2, 3)
+    wall(page, "finished")
+    for tile in page.locator(".draft button").all():
+        tile.click()
+    imagen.cascade.forget()
+    with held(imagen, "base", 1):
+        page.click(".promote-256")
+        states = page.locator(".promoted-state")
+        expect(states).to_have_text([re.compile("step 1 of 3"), re.compile("waits for its turn")])
+        expect(page.locator(".remove-promoted:visible")).to_have_count(0)
+        page.click("#stop-drafts")
+        wall(page, "stopped")
+    expect(states).to_have_text([re.compile(r"Seed \d+: stopped"), re.compile(r"Seed \d+: stopped")])
+    page.locator(".remove-promoted").first.press("Enter")
+    expect(page.locator(".promoted")).to_have_count(1)
+    expect(page.locator(".open-promoted")).to_be_focused()
+    assert violations(page) == []
+
+
+def test_stop_in_sweep_leaves_the_wall_alone(open_page: OpenPage, imagen: Recorded) -> None:
+    page = open_page()
+    with held(imagen, "base", 1):
+        draw(page, 4, 3)
+        expect(page.locator(".draft[data-painted]").first).to_be_visible(timeout=60_000)
+        page.click("button[role=tab]:has-text('Sweep')")
+        for _ in range(2):  # the second is answered behind the first, so the first has done what it does
+            with page.expect_response(lambda response: response.url.endswith("/run/predict")):
+                page.locator("#stop-sweep").click(force=True)
+    page.click("button[role=tab]:has-text('Drafts')")
+    wall(page, "finished")
+
+
 def test_stop_at_once_ends_a_wall_that_the_server_has_not_heard_of(open_page: OpenPage, imagen: Recorded) -> None:
     page = open_page()
     page.fill("#field-prompt textarea", "an apple")
@@ -116,6 +169,21 @@ def test_stop_at_once_ends_a_wall_that_the_server_has_not_heard_of(open_page: Op
         )
         wall(page, "stopped")
         expect(page.locator(".draft")).not_to_have_count(0)  # it was stopped when it began, and not before
+
+
+def test_prompts_are_typed_one_a_line(open_page: OpenPage) -> None:
+    """Enter ended the field: gradio lets a field of one line do no other."""
+    page = open_page()
+    page.click("button[role=tab]:has-text('Drafts')")
+    enter(page, "#field-num_drafts", "2")
+    field = page.locator("#field-prompts textarea")
+    field.click()
+    page.keyboard.type("a cake\na duck")
+    expect(field).to_have_value("a cake\na duck")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".draft-label")).to_have_text([re.compile("a cake"), re.compile("a duck")])
+    wall(page, "finished")
+    expect(page.locator("#view .cascade")).to_have_attribute("data-state", "empty")  # Create draws nothing
 
 
 def test_broken_value_is_told(open_page: OpenPage) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from imagen_core.ui.visits import Visit
 from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
 from tests.browser.running import begin, state, until
@@ -20,10 +21,31 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
 __all__ = ["every_step"]  # a fixture
 
 ROOT = Path(__file__).resolve().parents[2]
+SLOW_CANCEL = """() => {
+  const fetched = window.fetch;
+  window.fetch = async (address, ...others) => {
+    if (!String(address).endsWith("/cancel")) return fetched(address, ...others);
+    window.cancelling = true;
+    await new Promise((done) => setTimeout(done, 2000));
+    window.cancelling = false;
+    return fetched(address, ...others);
+  };
+}"""
+SLOW_JOIN = """() => {
+  const fetched = window.fetch;
+  window.fetch = async (address, ...others) => {
+    const first = String(address).includes("/queue/join") && !window.join;
+    if (first) await new Promise((done) => (window.join = done));
+    return fetched(address, ...others);
+  };
+}"""
 STOP_AT_ONCE = """() => {
   window.addEventListener("imagen:begin", () => document.querySelector("#stop").click(), { once: true });
   document.querySelector("#generate").click();
 }"""
+DEAF = """() => window.addEventListener("click", (event) => {
+  if (/^(generate|draw-drafts)$/.test(event.target.id)) event.stopImmediatePropagation();
+}, { capture: true })"""  # a run that is sent again does not reach gradio either
 LOSE = "window.dispatchEvent(new Event('imagen:lost'))"  # gradio's news that a run broke off; it does not say which
 
 
@@ -71,10 +93,59 @@ def test_late_news_of_a_stopped_run_do_not_end_the_next_one(open_page: OpenPage,
 
 def test_the_news_are_believed_where_nothing_else_is_heard(open_page: OpenPage, imagen: Recorded) -> None:
     page = stopped(open_page(), imagen)
+    page.evaluate(DEAF)
     page.evaluate("window.dispatchEvent(new Event('imagen:begin'))")  # a run that no server knows
     page.evaluate(LOSE)
     state(page, "failed")
     expect(page.locator("#view .problem")).to_contain_text("The server did not take the run")
+
+
+def test_a_run_that_gradio_passed_over_is_sent_again(
+    open_page: OpenPage, imagen: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio passes over a press while it takes back the run before, which does not end at once: the page waited on."""
+    monkeypatch.setattr(Visit, "stop", lambda visit: None)
+    page = open_page()
+    page.evaluate(SLOW_CANCEL)
+    with held(imagen, "base", 3):
+        begin(page, "a stopped apple", steps=5)
+        expect(page.locator(".lane[data-stage=base]")).to_have_attribute("data-frames", "3")
+        page.click("#stop")
+        state(page, "stopped")
+        begin(page, "another apple", steps=4)
+        assert page.evaluate("window.cancelling") is True  # or nothing was passed over
+        page.wait_for_function("!window.cancelling")
+    state(page, "finished")
+    assert imagen.recipes[-1].prompt == "another apple"
+
+
+@pytest.mark.parametrize("tab", ["Create", "Drafts"])
+def test_a_run_of_which_nothing_is_heard_is_lost(open_page: OpenPage, tab: str) -> None:
+    page, view = open_page(), "#view .cascade" if tab == "Create" else ".drafts"
+    page.click(f"button[role=tab]:has-text('{tab}')")
+    expect(page.locator(view)).to_be_visible()
+    page.evaluate(DEAF)
+    page.evaluate("(name) => window.dispatchEvent(new Event(name))", "imagen:begin" + ("-drafts" * (tab == "Drafts")))
+    expect(page.locator(view)).to_have_attribute("data-state", "running")
+    expect(page.locator(view)).to_have_attribute("data-state", "failed")
+    expect(page.locator(f"{view} .problem")).to_contain_text("The server did not take the run")
+
+
+def test_a_second_press_on_stop_does_not_wait_for_the_server(open_page: OpenPage, imagen: Recorded) -> None:
+    page = open_page()
+    page.evaluate(SLOW_JOIN)
+    begin(page, "an apple", steps=4)
+    page.click("#stop")
+    expect(page.locator("#view .status")).to_contain_text("Press Stop again")
+    page.click("#stop")
+    state(page, "stopped")
+    runs = len(imagen.runs)
+    with held(imagen, "base", 1):
+        page.evaluate("window.join()")
+        until(lambda: len(imagen.runs) > runs and imagen.runs[-1].closed)  # it began after all
+        state(page, "stopped")
+    begin(page, "another apple", steps=4)
+    state(page, "finished")
 
 
 def test_a_run_that_was_believed_lost_comes_back(open_page: OpenPage, imagen: Recorded) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import io
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.running import saved
 from tests.browser.test_access import violations
 from tests.browser.test_timeline import WAIT, drawn, every_step
 from tests.ui_page import GRADIO_WARNING
@@ -26,7 +26,7 @@ def test_film_is_the_run(open_page: OpenPage, kind: str) -> None:
     page.check(f"[name=film-kind][value={kind}]")
     page.click(".film-make")
     expect(page.locator(".film-save")).to_be_visible(timeout=WAIT)
-    film = Image.open(io.BytesIO(saved(page)))
+    film = Image.open(io.BytesIO(saved(page.locator(".film-save"))))
     assert film.format == kind.upper()
     assert 2 <= film.n_frames <= int(track.get_attribute("aria-valuemax") or 0)  # type: ignore[attr-defined]
     assert (page.locator(".film-save").get_attribute("download") or "").endswith(f".{kind}")
@@ -46,13 +46,5 @@ def test_video_is_recorded_where_the_browser_can(open_page: OpenPage) -> None:
     page.check("[name=film-kind][value=video]")
     page.click(".film-make")
     expect(page.locator(".film-save")).to_be_visible(timeout=2 * WAIT)
-    assert len(saved(page)) > 2000
+    assert len(saved(page.locator(".film-save"))) > 2000
     page.wait_for_function("document.querySelector('.film video').videoWidth === 512")
-
-
-def saved(page: Page) -> bytes:
-    read = """async (link) => {
-      const bytes = new Uint8Array(await (await fetch(link.href)).arrayBuffer());
-      return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
-    }"""
-    return base64.b64decode(page.locator(".film-save").evaluate(read))

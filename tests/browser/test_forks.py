@@ -117,6 +117,7 @@ def test_the_tree_brings_runs_back(open_page: OpenPage, imagen: Recorded) -> Non
     until(lambda: picture(page, 6) != first)
     page.locator("#view .run-tree button").first.press("Enter")
     expect(page.locator("#field-prompt textarea")).to_have_value("an apple", timeout=WAIT)
+    expect(page.locator("#view .run-tree button").first).to_be_focused()
     until(lambda: picture(page, 6) == first)  # the other run's step 6 may still stand there
     expect(page.locator("#view .fork-bar")).not_to_be_visible()
     expect(page.locator("#view .download")).to_be_visible()
@@ -129,6 +130,16 @@ def test_the_tree_brings_runs_back(open_page: OpenPage, imagen: Recorded) -> Non
     assert imagen.recipes[-1] == fork.forked("base", 4, {"prompt": "a plum"}, "restarted")
     expect(page.locator("#view .run-tree li li li button")).to_contain_text("solver restarted")
     assert violations(page) == []
+
+
+def test_a_run_that_is_brought_back_asks_before_it_overwrites_what_was_changed(open_page: OpenPage) -> None:
+    page = opened(open_page(PARENT.to_link()))
+    place(page, 2)
+    forked(page, "a pear")
+    page.fill("#field-prompt textarea", "my own words")
+    page.locator("#view .run-tree button").first.click()
+    expect(page.locator(".question")).to_contain_text("Open “an apple” in their place?")
+    expect(page.locator("#field-prompt textarea")).to_have_value("my own words")
 
 
 def test_behind_the_last_step_of_a_size_begins_the_next_one(open_page: OpenPage, imagen: Recorded) -> None:

@@ -25,6 +25,10 @@ ENTRIES = [
 ]
 
 
+def many(count: int) -> list[dict[str, object]]:
+    return [{"link": Recipe(seed=seed).to_link(), "time": seed + 1, "thumbnail": ""} for seed in range(count)]
+
+
 def tab(page: Page, name: str) -> None:
     page.click(f"button[role=tab]:has-text('{name}')")
 
@@ -136,6 +140,56 @@ def test_export_and_import_in_another_browser(open_page: OpenPage, tmp_path: Pat
           .filter((e) => e.offsetParent && Math.min(e.offsetHeight, e.offsetWidth) < 44).map((e) => e.outerHTML)"""
     )
     assert small == []
+
+
+def test_more_is_shown_where_the_focus_then_is(open_page: OpenPage) -> None:
+    page = open_page()
+    tab(page, "History")
+    import_entries(page, many(70))
+    expect(page.locator(".history-entry")).to_have_count(60)
+    page.locator(".history-more").press("Enter")
+    expect(page.locator(".history-entry")).to_have_count(70)
+    expect(page.locator(".history-open").nth(60)).to_be_focused()
+    page.evaluate("window.dispatchEvent(new Event('imagen:history'))")  # a picture was finished meanwhile
+    expect(page.locator(".history-open").nth(60)).to_be_focused()
+
+
+def test_an_import_reads_what_is_kept_once_and_tells_what_did_not_fit(open_page: OpenPage) -> None:
+    """Every entry of a file was compared with all that was kept, which took a browser seconds."""
+    page = open_page()
+    tab(page, "History")
+    page.evaluate(
+        """() => {
+          window.reads = 0;
+          const get = Storage.prototype.getItem;
+          Storage.prototype.getItem = function (key) { window.reads += 1; return get.call(this, key); };
+        }"""
+    )
+    import_entries(page, many(310))
+    expect(page.locator(".history-status")).to_have_text(
+        "Imported 300. 10 did not fit in: star what shall stay, delete some of the others, and import again."
+    )
+    assert page.evaluate("window.reads") < 3 * 310
+
+
+def test_another_window_that_imports_is_listened_to_once(open_page: OpenPage) -> None:
+    page = open_page()
+    tab(page, "History")
+    import_entries(page, ENTRIES)
+    expect(page.locator(".history-entry")).to_have_count(3)
+    page.evaluate(
+        """() => {
+          window.renders = 0;
+          const list = document.querySelector(".history-list");
+          new MutationObserver(() => (window.renders += 1)).observe(list, { childList: true });
+          const events = [...Array(50).keys()].map((n) => new StorageEvent("storage", { key: `imagen:history:${n}` }));
+          (async () => {
+            for (const event of events) { window.dispatchEvent(event); await new Promise(requestAnimationFrame); }
+          })();
+        }"""
+    )
+    page.wait_for_function("window.renders")
+    assert page.evaluate("window.renders") == 1
 
 
 def test_hostile_files_and_a_hostile_storage_do_nothing(open_page: OpenPage) -> None:

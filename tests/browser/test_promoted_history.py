@@ -9,6 +9,7 @@ from imagen_core import link
 from imagen_core.metadata import read_check, read_recipe
 from imagen_core.recipe import Recipe
 from tests.browser.conftest import OpenPage
+from tests.browser.running import saved
 from tests.browser.test_drafts import draw, wall
 from tests.browser.test_history import tab
 from tests.ui_page import GRADIO_WARNING
@@ -24,7 +25,7 @@ def test_a_promoted_picture_is_in_the_history_with_its_check(open_page: OpenPage
     page.click(".promote-256")
     card = page.locator(".promoted")
     expect(card).to_have_attribute("data-state", "done")
-    data = page.request.get(card.locator(".save").get_attribute("href") or "").body()
+    data = saved(card.locator(".save"))
     tab(page, "History")
     expect(page.locator(".history-entry")).to_have_count(1)
     assert (page.locator(".history-entry img").get_attribute("src") or "").startswith("data:image/jpeg")

@@ -9,7 +9,7 @@ from imagen_core.recipe import STAGES, Recipe
 from imagen_core.ui import messages
 from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
-from tests.browser.running import until
+from tests.browser.running import begin, until
 from tests.browser.test_access import violations
 from tests.browser.test_forks import WAIT, opened
 from tests.browser.test_timeline import lane
@@ -107,6 +107,27 @@ def test_a_run_that_ends_when_it_is_overtaken_gives_way_to_what_was_chosen(
     assert [recipe.sr256.aug_level for recipe in imagen.recipes[-2:]] == [0.2, 0.3]
     expect(page.locator("#view .run")).to_have_count(3)
     expect(page.locator("#view .restyle output")).to_have_text("0.30")
+
+
+def test_a_run_that_was_stopped_in_the_queue_leaves_the_dial_and_generate_as_they_were(
+    open_page: OpenPage, imagen: Recorded
+) -> None:
+    """The page went on waiting for its beginning: the dial did nothing, and stopped the next run that began."""
+    page, other = opened(open_page(SMALL.to_link())), open_page()
+    page.click("#view .restyle summary")
+    with held(imagen, "base", 1):
+        begin(other, "an apple of another visitor", steps=2)
+        expect(lane(other, "base")).to_have_attribute("data-step", "1", timeout=WAIT)
+        at(page, "0.2")
+        expect(page.locator("#view .status")).to_contain_text("place 1 of 1", timeout=WAIT)
+        page.click("#stop")
+        expect(page.locator("#view .cascade")).to_have_attribute("data-state", "stopped", timeout=WAIT)
+    at(page, "0.3")
+    finished(page, "0.30")
+    assert imagen.recipes[-1] == with_style(SMALL, "", 0.3)
+    begin(page, "an ordinary apple")
+    expect(page.locator("#view .run-tree .run[aria-current]")).to_contain_text("an ordinary apple", timeout=WAIT)
+    assert imagen.recipes[-1].prompt == "an ordinary apple"
 
 
 def test_there_is_nothing_to_restyle_at_64_pixels(open_page: OpenPage) -> None:

@@ -101,6 +101,14 @@ def test_cached_stages_say_so(open_page: OpenPage) -> None:
     for stage in ("base", "sr256"):
         expect(page.locator(f".lane[data-stage={stage}] .steps")).to_have_text("kept from an earlier run")
     expect(page.locator("#view .status")).to_contain_text("64 and 256 pixels kept from an earlier run.")
+    page.check(".modes input[value=x_t]", force=True)
+    for stage in ("base", "sr256"):
+        picture = page.locator(f".lane[data-stage={stage}] .picture.now")
+        expect(picture.locator(".hint")).to_have_text("No noisy picture: this stage was kept from an earlier run")
+        expect(picture).to_have_attribute("data-empty", "")
+    expect(page.locator(".lane[data-stage=sr1024] canvas[role=img]").first).to_have_attribute("data-painted", "x_t 2")
+    page.check(".modes input[value=x_0]", force=True)
+    expect(page.locator(".lane[data-stage=base] .picture.now .hint")).to_be_hidden()
 
 
 def test_several_images_are_a_grid_with_one_chosen(open_page: OpenPage) -> None:

@@ -50,6 +50,20 @@ def test_link_opens_a_sweep_that_is_drawn_chosen_and_promoted(open_page: OpenPag
     expect(page.locator("#field-prompt textarea")).to_have_value(SMALL.prompt)
 
 
+def test_prompts_are_typed_one_a_line(open_page: OpenPage) -> None:
+    """Enter ended the field: gradio lets a field of one line do no other."""
+    page = open_page(query=Sweep(SMALL, (Axis.of("prompt", "a cake"),)).to_link())
+    expect(page.locator(".sweep .status")).to_have_text("Opened a sweep: press Draw.", timeout=LONG)
+    enter(page, "#field-sweep-x-values", "a cake")
+    field = page.locator("#field-sweep-x-values textarea")
+    field.press("End")
+    page.keyboard.type("\na duck")
+    expect(field).to_have_value("a cake\na duck")
+    page.keyboard.press("Control+Enter")
+    sweep(page, "finished")
+    expect(page.locator(".cells th")).to_have_text(["a cake", "a duck"])
+
+
 def test_stop_ends_the_sweep(open_page: OpenPage, imagen: Recorded) -> None:
     page = open_page(query=Sweep(SMALL, (Axis.of("seed", "1..16"),)).to_link())
     expect(page.locator(".sweep .status")).to_have_text("Opened a sweep: press Draw.", timeout=LONG)
@@ -58,6 +72,7 @@ def test_stop_ends_the_sweep(open_page: OpenPage, imagen: Recorded) -> None:
         expect(page.locator(".cells td")).to_have_count(16, timeout=LONG)
         page.click("#stop-sweep")
         sweep(page, "stopped")
+    expect(page.locator(".cell-state")).to_have_text(["stopped"] * 16)
 
 
 def test_a_broken_sweep_is_told(open_page: OpenPage) -> None:

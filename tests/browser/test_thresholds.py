@@ -158,3 +158,28 @@ def test_a_stage_that_was_kept_is_compared_at_its_last_step(open_page: OpenPage)
     page.click(f"{PANEL} summary")
     shown(page, "base", 5)
     expect(page.locator(f"{PANEL} .threshold-note")).to_contain_text("64 pixels, the last step")
+
+
+def test_the_note_is_quiet_while_the_cursor_moves(open_page: OpenPage) -> None:
+    """It is a live region: a screen reader spoke at every step."""
+    page = open_page()
+    small(page)
+    track = drawn(page)
+    page.click(f"{PANEL} summary")
+    expect(page.locator(f"{PANEL} .threshold-note")).to_contain_text("the same estimate, three ways")
+    moves = page.evaluate(
+        """async () => {
+          const [note, track] = [".threshold-note", ".track"].map((part) => document.querySelector(part));
+          let spoken = 0;
+          new MutationObserver(() => (spoken += 1)).observe(note, { childList: true, subtree: true });
+          const began = performance.now();
+          for (let move = 0; move < 7; move += 1) {
+            track.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft", bubbles: true }));
+            for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+          }
+          return { spoken, most: 1 + Math.ceil((performance.now() - began) / 1500) };
+        }"""
+    )
+    expect(track).to_have_attribute("aria-valuenow", "1", timeout=WAIT)
+    assert moves["spoken"] <= moves["most"]
+    expect(page.locator(f"{PANEL} .threshold-note")).to_contain_text("step 1 of 8")

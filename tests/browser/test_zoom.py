@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from imagen_core.recipe import STAGES
 from tests.browser.conftest import OpenPage
@@ -44,3 +44,21 @@ def test_zoom_shows_the_same_place_in_every_size(open_page: OpenPage) -> None:
     page.locator(".zoom").press("Escape")
     expect(page.locator(".zoom")).to_have_attribute("aria-pressed", "false", timeout=WAIT)
     assert picture.get_attribute("tabindex") is None
+    picture.click(position={"x": 40, "y": 60})
+    expect(picture).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".zoom")).to_be_focused()  # the picture takes no focus any more
+
+
+def test_a_finger_on_a_picture_scrolls_and_the_button_zooms(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector(".lane[data-stage=sr1024]")
+    assert page.evaluate("matchMedia('(pointer: coarse)').matches")
+    drawn(page)
+    lane(page, "sr256").locator(".picture.now").tap()
+    expect(page.locator(".zoom")).to_have_attribute("aria-pressed", "false")
+    page.locator(".zoom").tap()
+    expect(page.locator(".zoom")).to_have_attribute("aria-pressed", "true")
+    context.close()

@@ -1,0 +1,54 @@
+"""A finished picture is there as long as the page, though the server deletes its files after an hour or two."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.running import begin, finished_picture, state
+from tests.ui_page import GRADIO_WARNING
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
+
+GONE = "The server no longer keeps this picture: press Generate to draw it again."
+
+
+@pytest.fixture
+def fileless(browser: Browser, address: str) -> Iterator[Page]:
+    """The page of a server that has deleted its files."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/file=**", lambda route: route.fulfill(status=404))
+    page.goto(address)
+    page.wait_for_selector(".lane[data-stage=sr1024]")
+    yield page
+    context.close()
+
+
+def test_the_browser_has_a_copy_of_the_picture(open_page: OpenPage) -> None:
+    page = open_page()
+    begin(page, "an apple", steps=2)
+    state(page, "finished")
+    expect(page.locator(".download")).to_have_attribute("href", re.compile("^blob:"))
+    page.route("**/file=**", lambda route: route.abort())
+    assert finished_picture(page).startswith(b"\x89PNG")
+    with page.expect_download() as download:
+        page.click(".download")
+    assert download.value.suggested_filename.startswith("an-apple-")
+    expect(page.locator(".lane[data-stage=sr1024] .picture.now .final")).to_be_visible()
+
+
+def test_a_picture_that_is_gone_is_told_and_its_last_step_is_shown(fileless: Page) -> None:
+    begin(fileless, "an apple", steps=2)
+    state(fileless, "finished")
+    picture = fileless.locator(".lane[data-stage=sr1024] .picture.now")
+    expect(picture.locator(".final")).to_be_hidden()
+    expect(picture.locator("canvas[role=img]")).to_have_attribute("data-painted", re.compile("^x_0 "))
+    address = fileless.url
+    fileless.click(".download")
+    expect(fileless.locator("#view .problem")).to_have_text(GONE)
+    assert fileless.url == address

@@ -1,0 +1,75 @@
+"""The page is loaded anew, by its visitor or by gradio after a lost connection: what was in the form is there again."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from imagen_core.recipe import Recipe
+from tests.browser.conftest import OpenPage
+from tests.browser.holding import held
+from tests.browser.running import begin, state
+from tests.ui_page import GRADIO_WARNING, Recorded, free_port, recorded, served
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
+
+BACK = "The page was loaded anew; your settings are back."
+
+
+def prompt(page: Page, text: str) -> None:
+    expect(page.locator("#field-prompt textarea")).to_have_value(text)
+
+
+def test_the_form_is_there_again_and_the_address_is_not_drawn_over_it(open_page: OpenPage, imagen: Recorded) -> None:
+    recipe = Recipe(prompt="an apple of the address", last_stage="base").updated({"base": {"num_steps": 3}})
+    page = open_page(recipe.to_link())
+    state(page, "finished")
+    page.uncheck("#lock input")
+    page.fill("#field-prompt textarea", "my own words")
+    page.fill("#field-base-num_steps input[type=number]", "7")
+    page.keyboard.press("Tab")
+    page.wait_for_function("sessionStorage.getItem('imagen:form').includes('\"base.num_steps\":7')")
+    runs = len(imagen.runs)
+    page.reload()
+    expect(page.locator("#view .status")).to_have_text(BACK)
+    prompt(page, "my own words")
+    expect(page.locator("#field-base-num_steps input[type=number]")).to_have_value("7")
+    expect(page.locator("#field-last_stage input[value=base]")).to_be_checked()
+    expect(page.locator("#lock input")).not_to_be_checked()
+    expect(page.locator("#view .cascade")).to_have_attribute("data-state", "empty")
+    assert len(imagen.runs) == runs
+    page.goto(page.url.partition("?")[0])  # another visit of this window begins anew
+    page.wait_for_selector(".lane[data-stage=sr1024]")
+    page.wait_for_function("window.imagenArrived")
+    prompt(page, "")
+
+
+def test_a_server_that_is_started_anew_in_the_midst_of_a_run_is_noticed(browser: Browser) -> None:
+    """Gradio may load the page anew then; where it did not, the page went on running for good."""
+    port = free_port()
+    context = browser.new_context()
+    page = context.new_page()
+    imagen = recorded()
+    with held(imagen, "base", 1), served(lambda: imagen, port) as address:
+        page.goto(address)
+        page.wait_for_selector(".lane[data-stage=sr1024]")
+        page.wait_for_function("window.imagenArrived")
+        begin(page, "a patient apple", steps=5)
+        expect(page.locator(".lane[data-stage=base]")).to_have_attribute("data-frames", "1")
+        page.evaluate("window.beforeTheReload = true")
+    with served(recorded, port):
+        page.wait_for_function(
+            "!window.beforeTheReload || document.querySelector('#view .cascade').dataset.state === 'failed'"
+        )
+        prompt(page, "a patient apple")
+    context.close()
+
+
+def test_links_that_lead_away_open_beside_the_page(open_page: OpenPage) -> None:
+    page = open_page()
+    page.click("button[role=tab]:has-text('About')")
+    links = page.locator(".about a[href^=http]")
+    expect(links.first).to_be_visible()
+    for link in links.all():
+        expect(link).to_have_attribute("target", "_blank")
+        expect(link).to_have_attribute("rel", "noopener")
