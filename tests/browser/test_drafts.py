@@ -168,7 +168,8 @@ def test_stop_at_once_ends_a_wall_that_the_server_has_not_heard_of(open_page: Op
             }"""
         )
         wall(page, "stopped")
-        expect(page.locator(".draft")).not_to_have_count(0)  # it was stopped when it began, and not before
+    expect(page.locator(".drafts")).to_have_attribute("data-state", "stopped")  # and nothing goes on once it may
+    expect(page.locator('.draft[data-painted="16"]')).to_have_count(0)
 
 
 def test_prompts_are_typed_one_a_line(open_page: OpenPage) -> None:
