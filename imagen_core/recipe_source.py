@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from imagen_core import link
+from imagen_core.address import ours
 from imagen_core.check import Shared, shared
 from imagen_core.metadata import MetadataError, quoted, read_check, read_limited, read_recipe
 from imagen_core.recipe import MAX_JSON_LENGTH, Recipe, RecipeError
@@ -34,11 +35,12 @@ def read_source(source: str) -> Source:
 
     query = _query(source)
     if query is not None:
-        if not link.decoded(query):
+        texts = dict(ours(link.decoded(query).items()))
+        if not texts:
             raise RecipeError("link", "holds no recipe: of a picture, fetch the file and give its name")
-        if is_sweep(list(link.decoded(query))):
-            return _swept(Sweep.from_link(query))
-        recipe = Recipe.from_link(query)
+        if is_sweep(list(texts)):
+            return _swept(Sweep.from_link(texts))
+        recipe = Recipe.from_link(texts)
         return Source(recipe, shared(recipe, link.check_in(query)))
     path = Path(source)
     if path.suffix.lower() != ".json":

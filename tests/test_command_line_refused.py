@@ -83,6 +83,8 @@ from tests.drawn_in_a_folder import ONE_STAGE, drawn, never
         (["--recipe", "https://example.org/out.png"],
          "link holds no recipe: of a picture, fetch the file and give its name."),
         (["--recipe", "http://[x/?seed=1"], "link is no address: Invalid IPv6 URL."),
+        (["--recipe", "https://example.org/?fbclid=x"],
+         "link holds no recipe: of a picture, fetch the file and give its name."),
         (
             ["--recipe", "prompt=x&model=local"],
             "The recipe was drawn with weights from a folder: give --model and that folder.",
