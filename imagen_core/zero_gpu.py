@@ -28,7 +28,7 @@ from imagen_core.sampling_thread import Attach, Closable, Work, ahead
 MAX_SECONDS = 240
 # Allowances, not measurements: seconds before the first step, and of a guided step of one image by stage.
 _START = 10.0
-_LARGE: Mapping[str, float] = MappingProxyType({"base": 0.25, "sr256": 0.3, "sr1024": 0.1})
+_LARGE: Mapping[str, float] = MappingProxyType({"base": 0.25, "sr256": 0.3, "sr1024": 0.3})
 _SMALL: Mapping[str, float] = MappingProxyType({"base": 0.05, "sr256": 0.05, "sr1024": 0.1})
 _MOVING = 20.0  # to load a large model's networks onto the device, T5 among them
 _POLL = 0.03  # seconds between two looks at whether a run shall end
