@@ -32,7 +32,7 @@ from imagen_core.solver_state import KeptStates
 from imagen_core.stage import Stage, check_refused, finished, told_of_memory
 from imagen_core.text_encoder import TextEncoder
 from imagen_core.trajectory import Leg, legs, walk
-from imagen_core.variation import prompts, seeds
+from imagen_core.variation import prompts
 from imagen_core.word_attention import joined
 from imagen_core.word_tokens import UnmatchedWords, prompt_states
 
@@ -157,7 +157,7 @@ class Cascade:
 
         def draw(leg: Leg, scheduler: Scheduler) -> Iterator[Step]:
             recipe, chosen = leg.recipe, leg.recipe.stage(stage.name)
-            noise = stage_noise(stage, recipe)
+            noise = stage.noise(recipe)
             if stage.latents is not None:
                 chosen = replace(chosen, thresholding="none")
             given = self._conditioning(recipe, stage.name, before, noise)
@@ -197,14 +197,6 @@ class Cascade:
             self._kept[key] = images
             while sum(kept.nbytes for kept in self._kept.values()) > KEPT_BYTES:
                 self._kept.popitem(last=False)
-
-
-def stage_noise(stage: Stage, recipe: Recipe) -> StageNoise:
-    """All the noise of a stage's images in a recipe."""
-    seed, other = seeds(recipe, stage.name)
-    if stage.latents is None:
-        return StageNoise(seed, stage.name, recipe.num_images, stage.size, other)
-    return StageNoise(seed, stage.name, recipe.num_images, stage.latents.side, other, stage.latents.channels)
 
 
 def _encode(text_encoder: TextEncoder, prompt: str) -> PromptEncoded:

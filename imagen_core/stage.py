@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from imagen_core.denoiser import Prediction
 from imagen_core.events import StageError, StageFinished
 from imagen_core.latents import Latents
+from imagen_core.noise import StageNoise
 from imagen_core.noise_conditioning import LowRes, augment_then_upsample
 from imagen_core.noise_schedule import NoiseSchedule
+from imagen_core.recipe import Recipe
 from imagen_core.text_encoder import TextEncoder
+from imagen_core.variation import seeds
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,13 @@ class Stage:
     refused: Callable[[Tensor], tuple[bool, ...]] | None = None
     marked: Callable[[Tensor], Tensor] | None = None
     latents: Latents | None = None
+
+    def noise(self, recipe: Recipe) -> StageNoise:
+        """All the noise of this stage's images in a recipe."""
+        seed, other = seeds(recipe, self.name)
+        if self.latents is None:
+            return StageNoise(seed, self.name, recipe.num_images, self.size, other)
+        return StageNoise(seed, self.name, recipe.num_images, self.latents.side, other, self.latents.channels)
 
     def picture(self, x_0: Tensor) -> Tensor:
         """The pictures (n, 3, size, size) that what was denoised stands for."""

@@ -14,7 +14,7 @@ import torch
 from diffusers import StableDiffusionUpscalePipeline
 from torch import Generator, Tensor
 
-from imagen_core.cascade import Cascade, stage_noise
+from imagen_core.cascade import Cascade
 from imagen_core.deepfloyd import Options, memory_plan
 from imagen_core.deepfloyd_files import is_whole, wanted_files
 from imagen_core.denoiser import Denoiser
@@ -73,7 +73,7 @@ def recipe_of(guidance_scale: float, num_images: int, prompt: str = "a Red apple
 def steps(
     stage: Stage, recipe: Recipe, timesteps: list[int], chunk: int | None = None, stop: Callable[[], None] | None = None
 ) -> list[Step]:
-    noise = stage_noise(stage, recipe)
+    noise = stage.noise(recipe)
     cascade = Cascade({"base": stage, "sr1024": stage}, CPU)
     given = cascade._conditioning(recipe, "sr1024", small_picture(recipe.num_images), noise)
     denoiser = Denoiser(stage.unet, stage.noise_schedule, stage.prediction, chunk, stop)
@@ -97,7 +97,7 @@ def theirs(pipeline: Any, stage: Stage, recipe: Recipe, num_steps: int) -> list[
         guidance_scale=recipe.sr1024.guidance_scale,
         noise_level=20,
         generator=keyed,
-        latents=stage_noise(stage, recipe).initial(),
+        latents=stage.noise(recipe).initial(),
         output_type="pt",
         callback=lambda index, t, state: states.append(state.clone()),
     ).images
@@ -141,7 +141,7 @@ def test_an_image_is_the_same_alone_and_among_others_on_a_processor(stage: Stage
     timesteps, recipe = [600, 300, 0], recipe_of(9.0, 2)
     together = drawn(stage, recipe, timesteps, chunk=1)[-1]
     picture = small_picture(2)
-    noise = stage_noise(stage, recipe.for_image(1))
+    noise = stage.noise(recipe.for_image(1))
     cascade = Cascade({"base": stage, "sr1024": stage}, CPU)
     given = cascade._conditioning(recipe.for_image(1), "sr1024", picture[1:], noise)
     denoiser = Denoiser(stage.unet, stage.noise_schedule, stage.prediction, 1)
