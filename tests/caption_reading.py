@@ -16,20 +16,63 @@ from imagen_core.training.scenes import Scene, compose
 
 COLOURS = {"red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "gray"}
 
-NUMBERS = {"": 1, "a": 1, "an": 1, "two": 2, "three": 3, "four": 4}
+NUMBERS = {"": 1, "a": 1, "an": 1, "two": 2, "three": 3, "four": 4, "2": 2, "3": 3, "4": 4}
 
-RELATIONS = {" to the left of ": "left", " to the right of ": "right", " above ": "above", " below ": "below"}
+SIZES = {"small": "small", "little": "small", "tiny": "small", "big": "big", "large": "big", "huge": "big"}
+
+RELATIONS = ("left", "right", "above", "below")
+
+MEANT = {  # what stands between two things, the longer words first, and the relations of which it is true
+    "to the left of": {"left"},
+    "on the left of": {"left"},
+    "left of": {"left"},
+    "to the right of": {"right"},
+    "on the right of": {"right"},
+    "right of": {"right"},
+    "above": {"above"},
+    "over": {"above"},
+    "on top of": {"above"},
+    "below": {"below"},
+    "under": {"below"},
+    "beneath": {"below"},
+    "next to": {"left", "right"},
+    "beside": {"left", "right"},
+    "and": set(RELATIONS),
+    "with": set(RELATIONS),
+}
+_BETWEEN = re.compile(rf" ({'|'.join(MEANT)}) ")
 
 PLACES = {
     " in the sky": "sky",
+    " in a blue sky": "sky",
+    " among the clouds": "sky",
     " at sunset": "sunset",
+    " in the sunset": "sunset",
+    " in the evening": "sunset",
     " under a starry night sky": "night",
+    " at night": "night",
+    " under the stars": "night",
     " on a meadow": "meadow",
+    " in a meadow": "meadow",
+    " on the grass": "meadow",
+    " in the grass": "meadow",
+    " in a field": "meadow",
     " on a beach": "beach",
+    " on the beach": "beach",
+    " at the beach": "beach",
     " in the snow": "snow",
+    " on snow": "snow",
+    " in winter": "snow",
     " in the desert": "desert",
+    " in a desert": "desert",
+    " on the sand": "desert",
     " on a wooden table": "table",
+    " on a table": "table",
+    " on the table": "table",
     " on the water": "water",
+    " in the water": "water",
+    " on the sea": "water",
+    " on a lake": "water",
 }
 
 NAMES = {  # of the same places, in a list of words
@@ -57,12 +100,14 @@ class Said:
     article: str
     colour: str
     noun: str
+    size: str = ""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """`loose`: words with commas instead of a sentence; the article of one thing is then "".
+    """`relation` is a key of MEANT, "" for none.
 
+    `loose`: words with commas instead of a sentence; the article of one thing is then "".
     In a sentence "" is the article of a plural without its number.
     """
 
@@ -113,7 +158,7 @@ def plurals() -> set[str]:
 
 def _parse_words(words: list[str]) -> Reading:
     """Words in any order, each of them a thing, a lone colour, a background or a style."""
-    style = background = lone = ""
+    style = background = lone = size = ""
     things = []
     for word in words:
         if word in NAMES or word.endswith(" background"):
@@ -123,6 +168,9 @@ def _parse_words(words: list[str]) -> Reading:
         elif word in STYLES[1:]:
             assert not style, "the style is said twice"
             style = word
+        elif word in SIZES:
+            assert not size, "the size is said twice"
+            size = SIZES[word]
         elif word in COLOURS and word not in icon_of_noun():
             assert not lone, "two colours without a thing"
             lone = word
@@ -137,6 +185,9 @@ def _parse_words(words: list[str]) -> Reading:
         (thing,) = things
         assert not thing.colour, "two colours of one thing"
         things = [replace(thing, colour=lone)]
+    if size:
+        (thing,) = things
+        things = [replace(thing, size=size)]
     return Reading(tuple(things), "", background, style, loose=True)
 
 
@@ -147,7 +198,7 @@ def _parse_sentence(text: str) -> Reading:
     if match := re.search(rf", ({_STYLE})(?: style| illustration|)$", text):
         assert not style, "the style is said twice"
         style, text = match[1], text[: match.start()]
-    if match := re.search(r" on (a|an) (\w+) background$", text):
+    if match := re.search(r" (?:on|with) (a|an) (\w+) background$", text):
         assert match[2] in PLAIN
         assert (match[1] == "an") == begins_with_a_vowel(match[2])
         background, text = match[2], text[: match.start()]
@@ -156,22 +207,20 @@ def _parse_sentence(text: str) -> Reading:
             assert not background, "the background is said twice"
             background, text = name, text.removesuffix(words)
     parts = [text]
-    for words, name in RELATIONS.items():
-        if words in text:
-            assert not relation, "two relations"
-            relation, parts = name, text.split(words)
-    if " and " in text:
-        assert not relation, "two relations"
-        relation, parts = "and", text.split(" and ")
+    if match := _BETWEEN.search(text):
+        relation, parts = match[1], [text[: match.start()], text[match.end() :]]
+        assert not _BETWEEN.search(parts[1]), "two relations"
     things = []
     for part in parts:
         rest = part.split(" ")
         article = rest.pop(0) if rest[0] in NUMBERS else ""
+        after = rest[0]
+        size = SIZES[rest.pop(0)] if rest[0] in SIZES else ""
         colour = rest.pop(0) if rest[0] in COLOURS else ""
-        things.append(Said(article, colour, " ".join(rest)))
+        things.append(Said(article, colour, " ".join(rest), size))
         assert " ".join(rest) in (icon_of_noun() if article else plurals()), part
         if article in ("a", "an"):
-            assert (article == "an") == begins_with_a_vowel(colour or rest[0]), part
+            assert (article == "an") == begins_with_a_vowel(after), part
     return Reading(tuple(things), relation, background, style)
 
 

@@ -46,6 +46,11 @@ def test_the_measurement_is_of_real_calls() -> None:
     assert seen == [torch.float32, torch.bfloat16] * (len(seen) // 2)  # in turn
 
 
+def test_drafts_of_a_base_in_bfloat16_stay_in_it() -> None:
+    """Measured against itself it would never be so much quicker, and a wall would be drawn in float32."""
+    assert precision.draft_format(tiny_unet("base").bfloat16(), 64) is torch.bfloat16
+
+
 @pytest.mark.parametrize("name", ["base", "sr256"])
 def test_bfloat16_is_close_and_gives_the_format_it_was_given(name: str) -> None:
     torch.manual_seed(1)

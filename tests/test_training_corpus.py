@@ -18,7 +18,7 @@ from imagen_core.training import corpus as corpus_module
 from imagen_core.training.captions import caption
 from imagen_core.training.config import CONFIGS, StageConfig
 from imagen_core.training.corpus import Corpus, load_shard, make_shard, picture, shard_scenes
-from imagen_core.training.scenes import compose, render
+from imagen_core.training.scenes import PIXEL_ART, STYLES, compose, render
 from imagen_core.training.sprites import sprite, sprite_path
 from tests.conftest import tiny_text_encoder
 
@@ -32,8 +32,9 @@ def small_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     sprite.cache_clear()
     for seed in range(2 * SCENES):
         scene = compose(random.Random(seed))
+        icons = STYLES[0] if scene.style == PIXEL_ART else scene.style  # whose cells pixel art averages
         for thing in scene.things:
-            path = sprite_path(thing.concept.icon, scene.style)
+            path = sprite_path(thing.concept.icon, icons)
             path.parent.mkdir(parents=True, exist_ok=True)
             drawing = Image.new("RGBA", (1024, 1024))
             colour = tuple(random.Random(thing.concept.icon).randbytes(3))

@@ -14,6 +14,18 @@ from imagen_core.vocabulary import article
 LOOSE_SHARE = 0.08  # of captions that are words in loose order
 STOP_SHARE = 0.05  # of captions that end with a full stop
 BARE_SHARE = 0.1  # of plurals that stand without their number
+DIGIT_SHARE = 0.12  # of numbers that are written as digits
+OTHER_WORDS_SHARE = 0.3  # of backgrounds that are said as one of OTHER_BACKGROUND_WORDS
+SMALL, BIG = 0.45, 0.85  # a thing alone in a picture is small below the one, big above the other share of its side
+SMALL_WORDS, BIG_WORDS = ("small", "little", "tiny"), ("big", "large", "huge")
+BESIDE = ("next to", "beside")  # to the left or to the right
+TOGETHER = ("and", "with")  # in any relation
+OTHER_RELATION_WORDS = {
+    "left": ("left of", "on the left of", *BESIDE),
+    "right": ("right of", "on the right of", *BESIDE),
+    "above": ("over", "on top of"),
+    "below": ("under", "beneath"),
+}
 
 
 def caption(scene: Scene, rng: random.Random) -> str:
@@ -28,12 +40,14 @@ def caption(scene: Scene, rng: random.Random) -> str:
 
 
 def _sentence(scene: Scene, rng: random.Random) -> str:
-    text, *others = [_phrase(thing, count, rng) for thing, count in scene.groups]
+    size = _size(scene, rng)
+    text, *others = [_phrase(thing, count, size, rng) for thing, count in scene.groups]
     if scene.relation:
-        between = RELATIONS[scene.relation] if rng.random() < 0.75 else "and"
-        text = f"{text} {between} {others[0]}"
+        text = f"{text} {_between(scene.relation, rng)} {others[0]}"
     if scene.background != "white" or rng.random() < 0.3:
-        text = f"{text} {BACKGROUND_WORDS[scene.background]}"
+        other = rng.random() < OTHER_WORDS_SHARE
+        words = rng.choice(OTHER_BACKGROUND_WORDS[scene.background]) if other else BACKGROUND_WORDS[scene.background]
+        text = f"{text} {words}"
     draw = rng.random() * (1.0 if scene.style == STYLES[0] else 0.35)
     if draw < 0.12:
         text = f"{text}, {scene.style} style"
@@ -46,6 +60,22 @@ def _sentence(scene: Scene, rng: random.Random) -> str:
     return text
 
 
+def _between(relation: str, rng: random.Random) -> str:
+    """What stands between two things: half of the time the words of RELATIONS."""
+    draw = rng.random()
+    if draw < 0.5:
+        return RELATIONS[relation]
+    return rng.choice(OTHER_RELATION_WORDS[relation]) if draw < 0.75 else TOGETHER[draw > 0.93]
+
+
+def _size(scene: Scene, rng: random.Random) -> str:
+    """A word for the size of a thing that is alone in the picture; "" for the usual one."""
+    (thing, *others) = scene.things
+    if others or SMALL < thing.size < BIG:
+        return ""
+    return rng.choice(SMALL_WORDS if thing.size < SMALL else BIG_WORDS)
+
+
 def _loose(scene: Scene, rng: random.Random) -> str:
     """Words in any order: "wooden table, apple, red"; a colour stands alone only where there is one kind of thing."""
     words = []
@@ -54,7 +84,8 @@ def _loose(scene: Scene, rng: random.Random) -> str:
         if colour and len(scene.groups) == 1 and rng.random() < 0.5:
             words.append(colour)
             colour = ""
-        words.append(" ".join(filter(None, (NUMBERS.get(count), colour, _noun(thing, count, rng)))))
+        words.append(" ".join(filter(None, (_number(count, rng), colour, _noun(thing, count, rng)))))
+    words.extend(filter(None, [_size(scene, rng)]))
     if scene.background != "white":
         words.append(BACKGROUND_NAMES[scene.background])
     if scene.style != STYLES[0]:
@@ -77,6 +108,18 @@ BACKGROUND_WORDS = {
     "water": "on the water",
 }
 
+OTHER_BACKGROUND_WORDS = {name: (f"with {words.removeprefix('on ')}",) for name, words in BACKGROUND_WORDS.items()} | {
+    "sky": ("in a blue sky", "among the clouds"),
+    "sunset": ("in the sunset", "in the evening"),
+    "night": ("at night", "under the stars"),
+    "meadow": ("in a meadow", "on the grass", "in the grass", "in a field"),
+    "beach": ("on the beach", "at the beach"),
+    "snow": ("on snow", "in winter"),
+    "desert": ("in a desert", "on the sand"),
+    "table": ("on a table", "on the table"),
+    "water": ("in the water", "on the sea", "on a lake"),
+}
+
 
 BACKGROUND_NAMES = {name: f"{name} background" for name in PLAIN} | {
     "sky": "sky",
@@ -91,13 +134,20 @@ BACKGROUND_NAMES = {name: f"{name} background" for name in PLAIN} | {
 }
 
 
-def _phrase(thing: Placed, count: int, rng: random.Random) -> str:
-    """An article or number, the colour, the noun: "a red apple", "three blue stars", now and then "blue stars"."""
-    noun = " ".join(filter(None, (_colour(thing, rng), _noun(thing, count, rng))))
+def _phrase(thing: Placed, count: int, size: str, rng: random.Random) -> str:
+    """An article or number, size, colour, noun: "a red apple", "three blue stars", now and then "blue stars"."""
+    noun = " ".join(filter(None, (size, _colour(thing, rng), _noun(thing, count, rng))))
     if count == 1:
         return f"{article(noun)} {noun}"
     bare = thing.concept.plural != thing.concept.noun and rng.random() < BARE_SHARE
-    return noun if bare else f"{NUMBERS[count]} {noun}"
+    return noun if bare else f"{_number(count, rng)} {noun}"
+
+
+def _number(count: int, rng: random.Random) -> str:
+    """A word, now and then a digit; "" for one."""
+    if count == 1:
+        return ""
+    return str(count) if rng.random() < DIGIT_SHARE else NUMBERS[count]
 
 
 def _colour(thing: Placed, rng: random.Random) -> str:

@@ -18,10 +18,10 @@ from imagen_core.training.detector import GRID, Detector, cut_out
 from imagen_core.training.detector_pictures import Labelled, disturbed, labelled
 from imagen_core.training.sprites import cache_folder
 
-PICTURES = 10_000
-UPDATES = 4200
+PICTURES = 16_000
+UPDATES = 6000
 _BATCH = 24  # pictures of an update
-_LOOKS = 48  # of their things that are named
+_LOOKS = 64  # of their things that are named
 _RATE = 2e-3
 
 

@@ -22,10 +22,13 @@ PIXEL_ART = "pixel art"  # the first style again, drawn in so few cells that eac
 CELLS = 32  # a side
 STYLES = ("flat", "cartoon", PIXEL_ART)  # of ICON_SETS and this; the first is what a prompt without one means
 _STYLE_SHARES = (74, 14, 12)  # per cent
-NEWEST = 28  # things at the end of the table, which came when the others were known: they are drawn as often as those
-_NEWEST_SHARE = 0.4  # of the things that are drawn, beside those that chance brings
+NEWEST = 128  # things at the end of the table, which came when the others were known: they are drawn as often as those
+_NEWEST_SHARE = 0.6  # of the things that are drawn, beside those that chance brings
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 RELATIONS = {"left": "to the left of", "right": "to the right of", "above": "above", "below": "below"}
+_ALONE = ((0.64, 0.84), (0.26, 0.4), (0.87, 0.96))  # size of a thing alone: the usual, small, big
+_ALONE_SHARES = (78, 12, 10)  # per cent
+_WHITE, _WHITE_SHARE = ("white",), 0.15  # the background that prompts without one mean, beside what chance brings
 HELD_OUT_SHARE = 10  # one in so many combinations is never trained on
 
 
@@ -79,7 +82,7 @@ def compose(rng: random.Random) -> Scene:
             things, relation = _pair(rng)
         else:
             things, relation = _group_and_one(rng)
-        background = rng.choice(PLAIN if rng.random() < 0.5 else BACKGROUNDS)
+        background = rng.choice(_WHITE if rng.random() < _WHITE_SHARE else PLAIN if rng.random() < 0.5 else BACKGROUNDS)
         scene = Scene(things, style, background, relation)
         hidden = any(thing.colour == background for thing in things)  # a blue car on a blue background
         if not hidden and not is_held_out(scene):
@@ -108,7 +111,7 @@ def _concept(rng: random.Random) -> Concept:
 
 def _single(rng: random.Random) -> tuple[Placed, ...]:
     concept = _concept(rng)
-    size = rng.uniform(0.64, 0.84)
+    size = rng.uniform(*rng.choices(_ALONE, _ALONE_SHARES)[0])
     free = (1 - size) / 2
     x, y = 0.5 + rng.uniform(-free, free) * 0.7, 0.5 + rng.uniform(-free, free) * 0.7
     return (Placed(concept, _colour(rng, concept), x, y, size, rng.uniform(-6, 6)),)

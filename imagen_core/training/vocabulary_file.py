@@ -7,13 +7,29 @@ from pathlib import Path
 
 from imagen_core.checkpoints import VOCABULARY, bundled_folder
 from imagen_core.shards import write_manifest
-from imagen_core.training.captions import BACKGROUND_WORDS
+from imagen_core.training.captions import (
+    BACKGROUND_WORDS,
+    BIG_WORDS,
+    OTHER_BACKGROUND_WORDS,
+    OTHER_RELATION_WORDS,
+    SMALL_WORDS,
+)
 from imagen_core.training.colours import COLOURS
 from imagen_core.training.scenes import NUMBERS, RELATIONS, STYLES
 from imagen_core.training.sprites import concepts
 from imagen_core.vocabulary import Thing, Vocabulary
 
-OTHERS = ("style", "drawing", "picture", "illustration", "background")
+OTHERS = (
+    "style",
+    "drawing",
+    "picture",
+    "illustration",
+    "background",
+    *SMALL_WORDS,
+    *BIG_WORDS,
+    *(words for many in OTHER_RELATION_WORDS.values() for words in many),
+    *(words for many in OTHER_BACKGROUND_WORDS.values() for words in many),
+)
 
 
 def trained() -> Vocabulary:
