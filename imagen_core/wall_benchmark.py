@@ -1,8 +1,8 @@
 """Measure a wall of drafts against single runs: `python -m imagen_core.wall_benchmark [--json FILE] [--threads N]`.
 
 Both draw the same pictures at 64 pixels with the bundled model, in turn in one process. A single run is what Create
-does with one image: batch 1, the cascade's own number format, the prompt already encoded. The ratio is the median over pairs of a wall and as
-many single runs as are timed, scaled to the wall's number of drafts.
+does with one image: batch 1, in the cascade's own number format, the prompt already encoded. The ratio is the median
+over pairs of a wall and as many single runs as are timed, scaled to the wall's number of drafts.
 """
 
 from __future__ import annotations
