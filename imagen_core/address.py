@@ -9,9 +9,7 @@ from imagen_core.link import CHECK
 from imagen_core.recipe import RULES, STAGES
 
 # What others add to an address: gradio and Spaces (`__theme`, `view`, `logs`), sites that count visits, their apps.
-_FOREIGN = frozenset(
-    {"view", "logs", "deep_link", "ref", "source", "share", "si", "igsh", "igshid", "mc_cid", "mc_eid"}
-)
+_FOREIGN = frozenset({"view", "logs", "deep_link", "ref", "source", "share", "si"})
 _FOREIGN_STARTS = ("__", "utm_", "_hs", "mc_", "igsh")
 _FOREIGN_ENDS = ("clid", "clkid", "braid", "srsltid")  # of advertisements: fbclid, msclkid, gbraid
 _WHOLE = ("version", "1")  # in every link that was written here

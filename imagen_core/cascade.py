@@ -19,7 +19,7 @@ from torch import Tensor
 
 from imagen_core.conditioning import Conditioning, conditioning
 from imagen_core.denoiser import Denoiser
-from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageStarted
+from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageFinished, StageStarted
 from imagen_core.fork import drawn_by
 from imagen_core.noise import StageNoise
 from imagen_core.prompt_interpolation import read_prompts
@@ -29,7 +29,7 @@ from imagen_core.run import Run
 from imagen_core.sampler import Step, sample
 from imagen_core.schedulers import Scheduler
 from imagen_core.solver_state import KeptStates
-from imagen_core.stage import Stage, check_refused, finished, told_of_memory
+from imagen_core.stage import Stage, check_refused, told_of_memory
 from imagen_core.text_encoder import TextEncoder
 from imagen_core.trajectory import Leg, legs, walk
 from imagen_core.variation import prompts
@@ -92,7 +92,8 @@ class Cascade:
                     yield encoded
             images = None if attention else self.recall(recipe.stage_key(name))
             if images is not None:
-                yield finished(self.stages[name], images, seconds=0.0, cached=True)
+                stage = self.stages[name]
+                yield StageFinished(name, stage.size, stage.handed_out(images), seconds=0.0, cached=True)
             else:
                 images = yield from self.stage_events(drawn, name, before, stop_if_asked, attention)
             before = images
@@ -118,13 +119,14 @@ class Cascade:
         try:
             with told_of_memory(name, "ask for fewer images or an earlier last stage"):
                 for step in self.steps(planned, before, self.denoiser(name, stop_if_asked, attention), self._states):
-                    shown, noisy = stage.previews(step.x_0, step.x_t)
-                    if step.index + 1 == num_steps:  # the last preview is the picture
+                    if step.index + 1 < num_steps:
+                        shown = stage.preview(step.x_0)
+                    else:  # the last preview is the picture
                         x_0 = stage.picture(step.x_0)
                         if stage.refused is not None:
                             check_refused(stage.refused(x_0), name)
                         shown = stage.handed_out(x_0)
-                    seconds = time.monotonic() - started
+                    noisy, seconds = stage.noisy(step.x_t), time.monotonic() - started
                     yield Preview(name, step.index + 1, num_steps, shown, noisy, step.stats, seconds, step.words)
         except FloatingPointError as error:
             advice = "another seed or guidance may help."
@@ -133,7 +135,7 @@ class Cascade:
         except UnmatchedWords as error:
             raise StageError(name, f"{error}.") from error
         self._keep(recipe.stage_key(name), x_0)
-        yield finished(stage, x_0, time.monotonic() - started, cached=False)
+        yield StageFinished(name, stage.size, shown, time.monotonic() - started, cached=False)
         return x_0
 
     def denoiser(self, name: str, stop_if_asked: Callable[[], None], attention: bool = False) -> Denoiser:

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from imagen_core.captions import plain_caption
 from imagen_core.model_folder import SAFETY_CHECKER, TEXT_ENCODER, UNET, Component, read_json, told, weight_files
 from imagen_core.model_names import INDEX, SCHEDULER
-from imagen_core.models.deepfloyd import MAX_TOKENS, DeepFloydUNet, check_complete, load_unet
+from imagen_core.models.deepfloyd import MAX_TOKENS, DeepFloydUNet, load_unet, load_whole
 from imagen_core.noise_conditioning import augment_then_upsample, upsample_then_noise
 from imagen_core.noise_schedule import checkpoint_schedule
 from imagen_core.sentencepiece_model import read_tokenizer
@@ -74,15 +74,7 @@ def load_text_encoder(folder: Path, loading: Loading) -> TextEncoder:
         options["quantization_config"] = _eight_bits()
     with told(folder, "text encoder"):
         tokenizer = _read_tokenizer(folder / "tokenizer")
-        load: Any = T5EncoderModel.from_pretrained
-        model, loaded = load(
-            folder / TEXT_ENCODER.folder,
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
-            **options,
-        )
-        check_complete(loaded)
+        model = load_whole(T5EncoderModel, folder / TEXT_ENCODER.folder, **options)
         return TextEncoder(model, tokenizer, MAX_TOKENS, padded=True, caption=loading.caption)
 
 

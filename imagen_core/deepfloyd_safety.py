@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from imagen_core.images import to_pil, to_tensor
-from imagen_core.models.deepfloyd import check_complete
+from imagen_core.models.deepfloyd import load_whole
 from imagen_core.shards import CheckpointError
 
 # From which score on a picture is refused; as in diffusers.
@@ -37,20 +37,9 @@ def load_checker(folder: Path, variant: str | None) -> torch.nn.Module:
             self.post_init()  # type: ignore[no-untyped-call]
 
     try:
-        load: Any = SafetyChecker.from_pretrained
-        checker, told = load(
-            folder / "safety_checker",
-            variant=variant,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-        check_complete(told)
+        return load_whole(SafetyChecker, folder / "safety_checker", variant=variant, dtype=torch.float32)
     except Exception as error:
         raise CheckpointError(_closed(folder, error)) from error
-    network: torch.nn.Module = checker.eval().requires_grad_(False)
-    return network
 
 
 def load_refusal(folder: Path, checker: torch.nn.Module) -> Callable[[Tensor], tuple[bool, ...]]:

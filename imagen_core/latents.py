@@ -30,7 +30,7 @@ class Latents:
 
     def preview(self, x_0: Tensor) -> Tensor:
         """The same, smaller and blurred, for a sixteenth of the work."""
-        return self.picture(functional.avg_pool2d(x_0, _PREVIEW) if self.side >= 2 * _PREVIEW else x_0)
+        return self.picture(functional.avg_pool2d(x_0, _PREVIEW))
 
     def noisy(self, x_t: Tensor) -> Tensor:
         """Noisy latents to look at, (n, 3, side, side): three of their channels. Decoded, they would be no noise."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from imagen_core.denoiser import Prediction
-from imagen_core.events import StageError, StageFinished
+from imagen_core.events import StageError
 from imagen_core.latents import Latents
 from imagen_core.noise import StageNoise
 from imagen_core.noise_conditioning import LowRes, augment_then_upsample
@@ -50,28 +50,24 @@ class Stage:
     def noise(self, recipe: Recipe) -> StageNoise:
         """All the noise of this stage's images in a recipe."""
         seed, other = seeds(recipe, self.name)
-        if self.latents is None:
-            return StageNoise(seed, self.name, recipe.num_images, self.size, other)
-        return StageNoise(seed, self.name, recipe.num_images, self.latents.side, other, self.latents.channels)
+        side, channels = (self.size, 3) if self.latents is None else (self.latents.side, self.latents.channels)
+        return StageNoise(seed, self.name, recipe.num_images, side, other, channels)
 
     def picture(self, x_0: Tensor) -> Tensor:
         """The pictures (n, 3, size, size) that what was denoised stands for."""
         return x_0 if self.latents is None else self.latents.picture(x_0)
 
-    def previews(self, x_0: Tensor, x_t: Tensor) -> tuple[Tensor, Tensor]:
-        """What to show of a step before the last: of x_0 and of x_t."""
-        if self.latents is None:
-            return x_0, x_t
-        return self.latents.preview(x_0), self.latents.noisy(x_t)
+    def preview(self, x_0: Tensor) -> Tensor:
+        """What to show of the x_0 of a step before the last."""
+        return x_0 if self.latents is None else self.latents.preview(x_0)
+
+    def noisy(self, x_t: Tensor) -> Tensor:
+        """What to show of an x_t."""
+        return x_t if self.latents is None else self.latents.noisy(x_t)
 
     def handed_out(self, images: Tensor) -> Tensor:
         """Finished images (n, 3, size, size) with the model's mark, where it has one."""
         return images if self.marked is None else self.marked(images)
-
-
-def finished(stage: Stage, images: Tensor, seconds: float, cached: bool) -> StageFinished:
-    """What a stage ends with, its images (n, 3, size, size) as they are handed out."""
-    return StageFinished(stage.name, stage.size, stage.handed_out(images), seconds, cached)
 
 
 def check_refused(refused: tuple[bool, ...], name: str) -> None:

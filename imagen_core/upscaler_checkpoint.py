@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from imagen_core.latents import Latents
 from imagen_core.model_folder import DECODER, TEXT_ENCODER, UNET, read_json, told, weight_files
 from imagen_core.model_names import INDEX, SCHEDULER
-from imagen_core.models.deepfloyd import check_complete, load_unet
+from imagen_core.models.deepfloyd import load_unet, load_whole
 from imagen_core.models.upscaler import ClipStates, Decoder, LatentUpscaler, upscaler_level
 from imagen_core.noise_conditioning import LowRes
 from imagen_core.noise_schedule import checkpoint_schedule
@@ -81,12 +81,7 @@ def _load_autoencoder(folder: Path, dtype: torch.dtype) -> Any:
     from diffusers import AutoencoderKL
 
     kind, _ = weight_files(folder, DECODER, dtype)
-    load: Any = AutoencoderKL.from_pretrained
-    autoencoder, loaded = load(
-        folder / DECODER.folder, variant=kind, use_safetensors=True, local_files_only=True, output_loading_info=True
-    )
-    check_complete(loaded)
-    return autoencoder.eval().requires_grad_(False)
+    return load_whole(AutoencoderKL, folder / DECODER.folder, variant=kind)
 
 
 def _load_clip(folder: Path, dtype: torch.dtype) -> TextEncoder:
@@ -97,15 +92,6 @@ def _load_clip(folder: Path, dtype: torch.dtype) -> TextEncoder:
         raise ValueError("tokenizer/vocab.json is missing.")  # or the library would make an empty one
     read: Any = CLIPTokenizer.from_pretrained
     tokenizer = read(folder / "tokenizer", local_files_only=True)
-    load: Any = CLIPTextModel.from_pretrained
-    clip, loaded = load(
-        folder / TEXT_ENCODER.folder,
-        variant=kind,
-        dtype=dtype,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-    )
-    check_complete(loaded)
+    clip = load_whole(CLIPTextModel, folder / TEXT_ENCODER.folder, variant=kind, dtype=dtype)
     marks = Marks(tokenizer.bos_token, tokenizer.eos_token, "", tokenizer.pad_token_id)
     return TextEncoder(ClipStates(clip), tokenizer.backend_tokenizer, _MAX_TOKENS, padded=True, marks=marks)

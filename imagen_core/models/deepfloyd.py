@@ -8,7 +8,7 @@ three more input channels and the level of its noise as a class label.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,28 +36,23 @@ def load_unet(folder: Path, variant: str | None, dtype: torch.dtype) -> nn.Modul
     """
     from diffusers import UNet2DConditionModel
 
-    load: Any = UNet2DConditionModel.from_pretrained
-    unet: nn.Module
-    unet, told = load(
-        folder,
-        variant=variant,
-        torch_dtype=dtype,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-    )
-    check_complete(told)
-    return unet.eval().requires_grad_(False)
+    return load_whole(UNet2DConditionModel, folder, variant=variant, torch_dtype=dtype)
 
 
-def check_complete(told: Mapping[str, Collection[Any]]) -> None:
-    """Raise ValueError where a network has weights that its files lack; the libraries draw those at random.
+def load_whole(kind: Any, folder: Path, **options: Any) -> nn.Module:
+    """A network of diffusers or transformers, of class `kind`, from the safetensors files of a folder, ready to run.
 
-    told: what diffusers and transformers tell of a loading.
+    Raises:
+        ValueError: weights are missing in the files; the libraries draw those at random.
     """
+    network: nn.Module
+    network, told = kind.from_pretrained(
+        folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
+    )
     missing = sorted(str(name) for kind in ("missing_keys", "mismatched_keys") for name in told[kind])
     if missing:
         raise ValueError(f"weights are missing, {missing[0]} among them.")
+    return network.eval().requires_grad_(False)
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
