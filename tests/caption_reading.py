@@ -87,7 +87,7 @@ NAMES = {  # of the same places, in a list of words
     "water": "water",
 }
 
-STYLES = ("flat", "cartoon", "pixel art")
+STYLES = ("flat", "cartoon", "pixel art", "sketch")
 _STYLE = "|".join(STYLES)
 
 PLAIN = {"white", "gray", "black", "blue", "green", "yellow", "pink", "orange", "purple"}
@@ -193,8 +193,11 @@ def _parse_words(words: list[str]) -> Reading:
 
 def _parse_sentence(text: str) -> Reading:
     style = background = relation = ""
-    if match := re.match(rf"(?:a|an) ({_STYLE}) (?:drawing|picture|illustration) of ", text):
+    if match := re.match(rf"(?:a|an) ({_STYLE})(?: drawing| picture| illustration|(?<=sketch)) of ", text):
         style, text = match[1], text[match.end() :]
+    elif match := re.match(rf"(?:a|an) ({_STYLE}) ", text):
+        style, text = match[1], text[match.end() :]
+        text = f"{'an' if begins_with_a_vowel(text) else 'a'} {text}"
     if match := re.search(rf", ({_STYLE})(?: style| illustration|)$", text):
         assert not style, "the style is said twice"
         style, text = match[1], text[: match.start()]

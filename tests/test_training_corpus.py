@@ -18,11 +18,13 @@ from imagen_core.training import corpus as corpus_module
 from imagen_core.training.captions import caption
 from imagen_core.training.config import CONFIGS, StageConfig
 from imagen_core.training.corpus import Corpus, load_shard, make_shard, picture, shard_scenes
-from imagen_core.training.scenes import PIXEL_ART, STYLES, compose, render
-from imagen_core.training.sprites import sprite, sprite_path
+from imagen_core.training.layout import layout
+from imagen_core.training.scenes import STYLES, compose, render
+from imagen_core.training.sprites import ICON_SETS, sprite, sprite_path
 from tests.conftest import tiny_text_encoder
 
 SCENES = 6
+DRAWN_IN = {icon_set.style for icon_set in ICON_SETS}
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,7 @@ def small_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     sprite.cache_clear()
     for seed in range(2 * SCENES):
         scene = compose(random.Random(seed))
-        icons = STYLES[0] if scene.style == PIXEL_ART else scene.style  # whose cells pixel art averages
+        icons = scene.style if scene.style in DRAWN_IN else STYLES[0]  # which the other styles draw again
         for thing in scene.things:
             path = sprite_path(thing.concept.icon, icons)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +78,7 @@ def test_a_shard_holds_its_scenes_with_their_captions(
         shown = picture(scene, config, rng)
         restored = shard["pictures"][row].float() / 127.5 - 1
         torch.testing.assert_close(restored, shown, atol=1 / 255 + 1e-5, rtol=0)
+        assert torch.equal(shard["layouts"][row], layout(scene))
 
 
 def test_pictures_are_the_scene_at_the_stages_size_or_a_window_of_it() -> None:

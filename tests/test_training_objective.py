@@ -15,6 +15,7 @@ from imagen_core.models.unet_config import UNetConfig
 from imagen_core.noise_conditioning import upsample
 from imagen_core.noise_schedule import cosine_schedule
 from imagen_core.training.config import StageConfig
+from imagen_core.training.layout import GRID
 from imagen_core.training.objective import Batch, loss, soften, timesteps, weight
 
 SCHEDULE = cosine_schedule()
@@ -39,6 +40,7 @@ class Knowing(nn.Module):
         x_t: Tensor,
         t: Tensor,
         given: UNetConditioning,
+        record: None = None,
     ) -> Tensor:
         self.seen = {"x_t": x_t, "t": t} | {
             name: getattr(given, name) for name in ("text", "mask", "low_res", "aug_level")
@@ -54,7 +56,9 @@ def one_picture(n: int, size: int = 8) -> Batch:
     """The same picture n times, each with three tokens, of which the last does not count."""
     torch.manual_seed(3)
     picture = torch.rand(1, 3, size, size) * 2 - 1
-    return Batch(picture.expand(n, -1, -1, -1), torch.randn(n, 3, 4), torch.tensor([[True, True, False]]).expand(n, 3))
+    mask = torch.tensor([[True, True, False]]).expand(n, 3)
+    nowhere = torch.zeros(n, GRID, GRID, dtype=torch.uint8)
+    return Batch(picture.expand(n, -1, -1, -1), torch.randn(n, 3, 4), mask, nowhere, torch.zeros(n, 3).byte())
 
 
 def measured(config: StageConfig, network: Knowing, batch: Batch, seed: int = 0) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor
 from imagen_core.models.unet_config import UNetConfig
 from imagen_core.training.config import StageConfig
 from imagen_core.training.corpus import Corpus
+from imagen_core.training.layout import GRID
 from imagen_core.training.loop import Trainer
 from imagen_core.training.objective import loss
 
@@ -33,7 +34,8 @@ def eight_pictures() -> Corpus:
     colours = torch.tensor([[r, g, b] for r in (20, 235) for g in (20, 235) for b in (20, 235)], dtype=torch.uint8)
     pictures = colours[:, :, None, None].expand(8, 3, 16, 16).contiguous()
     states = (torch.randn(16, 16, generator=random) * 0.1).half()
-    return Corpus([{"pictures": pictures, "states": states, "ends": torch.arange(2, 18, 2)}])
+    nowhere = {"layouts": torch.zeros(8, GRID, GRID, dtype=torch.uint8), "groups": torch.zeros(16, dtype=torch.uint8)}
+    return Corpus([{"pictures": pictures, "states": states, "ends": torch.arange(2, 18, 2), **nowhere}])
 
 
 def train(trainer: Trainer, updates: int, minutes: float | None = 10_000) -> None:

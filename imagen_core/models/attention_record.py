@@ -6,6 +6,8 @@ never changed, so a prediction is the same with a record and without.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,6 +23,11 @@ class AttentionRecord:
     def add(self, weights: Tensor, size: tuple[int, int]) -> None:
         """Take a layer's weights (n, heads, h w, 1 + l), of sum 1, the null token's first; size is (h, w)."""
         self._layers.setdefault(size, []).append(weights[: self._images].mean(dim=1))
+
+    def layers(self) -> Iterator[tuple[tuple[int, int], Tensor]]:
+        """Every layer's size (h, w) and mean over its heads, (images, h w, 1 + l)."""
+        for size, layers in self._layers.items():
+            yield from ((size, layer) for layer in layers)
 
     def maps(self) -> Tensor | None:
         """The mean over heads and layers at the finest of the layers' sizes, (images, 1 + l, h, w), float32.

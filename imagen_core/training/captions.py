@@ -6,9 +6,11 @@ So whether a model drew what its prompt says can be measured.
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from imagen_core.training.backgrounds import PLAIN
-from imagen_core.training.scenes import NUMBERS, RELATIONS, STYLES, Placed, Scene
+from imagen_core.training.scenes import NUMBERS, RELATIONS, SKETCH, STYLES, Placed, Scene
 from imagen_core.vocabulary import article
 
 LOOSE_SHARE = 0.08  # of captions that are words in loose order
@@ -28,6 +30,14 @@ OTHER_RELATION_WORDS = {
 }
 
 
+@dataclass(frozen=True)
+class Worded:
+    """A caption, and the (start, end) of its characters that speak of each of the scene's groups."""
+
+    text: str
+    spans: tuple[tuple[tuple[int, int], ...], ...]
+
+
 def caption(scene: Scene, rng: random.Random) -> str:
     """Say what the scene shows. Background and relation are left out now and then, synonyms take a noun's place.
 
@@ -35,29 +45,48 @@ def caption(scene: Scene, rng: random.Random) -> str:
     without a style means. Now and then it is written as people type: words with commas, a full stop.
     There are no capitals: the text encoder reads every prompt in lower case.
     """
-    text = _loose(scene, rng) if rng.random() < LOOSE_SHARE else _sentence(scene, rng)
-    return f"{text}." if rng.random() < STOP_SHARE else text
+    return worded(scene, rng).text
 
 
-def _sentence(scene: Scene, rng: random.Random) -> str:
+def worded(scene: Scene, rng: random.Random) -> Worded:
+    """The `caption`, and which of its characters speak of which group of the scene."""
+    pieces = _loose(scene, rng) if rng.random() < LOOSE_SHARE else _sentence(scene, rng)
+    spans: list[list[tuple[int, int]]] = [[] for _ in scene.groups]
+    text = ""
+    for piece, group in pieces:
+        if group is not None:
+            spans[group].append((len(text), len(text) + len(piece)))
+        text += piece
+    return Worded(f"{text}." if rng.random() < STOP_SHARE else text, tuple(map(tuple, spans)))
+
+
+_Piece: TypeAlias = tuple[str, int | None]  # of a caption, and the group that it speaks of
+
+
+def _sentence(scene: Scene, rng: random.Random) -> list[_Piece]:
     size = _size(scene, rng)
-    text, *others = [_phrase(thing, count, size, rng) for thing, count in scene.groups]
+    first, *others = [_phrase(thing, count, size, rng) for thing, count in scene.groups]
+    pieces: list[_Piece] = [(first, 0)]
     if scene.relation:
-        text = f"{text} {_between(scene.relation, rng)} {others[0]}"
+        pieces += [(f" {_between(scene.relation, rng)} ", None), (others[0], 1)]
     if scene.background != "white" or rng.random() < 0.3:
         other = rng.random() < OTHER_WORDS_SHARE
         words = rng.choice(OTHER_BACKGROUND_WORDS[scene.background]) if other else BACKGROUND_WORDS[scene.background]
-        text = f"{text} {words}"
+        pieces.append((f" {words}", None))
     draw = rng.random() * (1.0 if scene.style == STYLES[0] else 0.35)
     if draw < 0.12:
-        text = f"{text}, {scene.style} style"
+        pieces.append((f", {scene.style} style", None))
     elif draw < 0.24:
-        text = f"{article(scene.style)} {scene.style} {rng.choice(['drawing', 'picture', 'illustration'])} of {text}"
+        kind = "" if scene.style == SKETCH else f" {rng.choice(['drawing', 'picture', 'illustration'])}"
+        pieces.insert(0, (f"{article(scene.style)} {scene.style}{kind} of ", None))
+    elif draw < 0.29 and scene.style != STYLES[0] and first.startswith(("a ", "an ")):
+        pieces[0] = (first.split(" ", 1)[1], 0)  # "a cartoon cat"
+        pieces.insert(0, (f"{article(scene.style)} {scene.style} ", None))
     elif draw < 0.29:
-        text = f"{text}, {scene.style} illustration"
+        pieces.append((f", {scene.style} illustration", None))
     elif draw < 0.35:
-        text = f"{text}, {scene.style}"
-    return text
+        pieces.append((f", {scene.style}", None))
+    return pieces
 
 
 def _between(relation: str, rng: random.Random) -> str:
@@ -76,22 +105,23 @@ def _size(scene: Scene, rng: random.Random) -> str:
     return rng.choice(SMALL_WORDS if thing.size < SMALL else BIG_WORDS)
 
 
-def _loose(scene: Scene, rng: random.Random) -> str:
+def _loose(scene: Scene, rng: random.Random) -> list[_Piece]:
     """Words in any order: "wooden table, apple, red"; a colour stands alone only where there is one kind of thing."""
-    words = []
-    for thing, count in scene.groups:
+    words: list[_Piece] = []
+    for group, (thing, count) in enumerate(scene.groups):
         colour = _colour(thing, rng)
         if colour and len(scene.groups) == 1 and rng.random() < 0.5:
-            words.append(colour)
+            words.append((colour, group))
             colour = ""
-        words.append(" ".join(filter(None, (_number(count, rng), colour, _noun(thing, count, rng)))))
-    words.extend(filter(None, [_size(scene, rng)]))
+        words.append((" ".join(filter(None, (_number(count, rng), colour, _noun(thing, count, rng)))), group))
+    around = [_size(scene, rng)]
     if scene.background != "white":
-        words.append(BACKGROUND_NAMES[scene.background])
+        around.append(BACKGROUND_NAMES[scene.background])
     if scene.style != STYLES[0]:
-        words.append(scene.style)
+        around.append(scene.style)
+    words.extend((word, None) for word in around if word)
     rng.shuffle(words)
-    return ", ".join(words)
+    return [piece for word in words for piece in ((", ", None), word)][1:]
 
 
 BACKGROUND_WORDS = {

@@ -17,6 +17,8 @@ class StageConfig:
     clean: share of pictures whose low-resolution image is given without noise, aug_level 0, as default recipes do; the
         others have an aug_level drawn evenly from [0, 1].
     soften: the low-resolution image is blurred with a Gaussian of up to so many of its pixels.
+    restyled: share of the pictures noised above `restyling.FROM` whose low-resolution image is of other words.
+    grounding: weight of the share of attention that goes to the words of the other thing; see `grounding`.
     batch, learning_rate, warm_up (updates): of the optimiser; text_drop: share of pictures trained without text.
 
     Raises:
@@ -32,6 +34,8 @@ class StageConfig:
     noisy: float = 1.0
     clean: float = 0.0
     soften: float = 0.0
+    restyled: float = 0.0
+    grounding: float = 0.0
     batch: int = 32
     learning_rate: float = 2e-3
     warm_up: int = 50
@@ -45,6 +49,11 @@ class StageConfig:
     def pixels(self) -> int:
         """Pixels of a side of one training picture."""
         return round(self.size * self.crop)
+
+    @property
+    def low_res_pixels(self) -> int:
+        """Pixels of a side of its low-resolution image."""
+        return self.pixels // 4
 
 
 CONFIGS = {
@@ -64,6 +73,7 @@ CONFIGS = {
         prediction="v",
         snr_cap=5.0,
         noisy=0.75,
+        grounding=0.01,
         batch=48,
     ),
     "sr256": StageConfig(
@@ -82,6 +92,7 @@ CONFIGS = {
         snr_cap=6.0,
         clean=0.5,
         soften=0.5,
+        restyled=0.4,
         batch=4,
     ),
     "sr1024": StageConfig(

@@ -18,8 +18,8 @@ from imagen_core.training.detector import GRID, Detector, cut_out
 from imagen_core.training.detector_pictures import Labelled, disturbed, labelled
 from imagen_core.training.sprites import cache_folder
 
-PICTURES = 16_000
-UPDATES = 6000
+PICTURES = 20_000
+UPDATES = 8000
 _BATCH = 24  # pictures of an update
 _LOOKS = 64  # of their things that are named
 _RATE = 2e-3

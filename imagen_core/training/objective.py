@@ -8,30 +8,41 @@ tells most of x_0, error and SNR count in units of what it leaves open.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imagen_core.models.attention_record import AttentionRecord
 from imagen_core.models.conditioning import UNetConditioning
 from imagen_core.models.unet import UNet, spread
 from imagen_core.noise_conditioning import augment, upsample
 from imagen_core.noise_schedule import NUM_TIMESTEPS, NoiseSchedule
 from imagen_core.training.config import StageConfig
+from imagen_core.training.grounding import misplaced
+from imagen_core.training.restyling import FROM
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures (n, 3, h, w) in [-1, 1] with their T5 states (n, l, width) and mask (n, l)."""
+    """Pictures (n, 3, h, w) in [-1, 1] with their T5 states (n, l, width) and mask (n, l).
+
+    layouts (n, GRID, GRID) and groups (n, l) say which thing a place shows and a token speaks of; see `layout`.
+    others (n, 3, h / 4, w / 4) are the same scenes as other words would have them; see `restyling`.
+    """
 
     pictures: Tensor
     states: Tensor
     mask: Tensor
+    layouts: Tensor
+    groups: Tensor
+    others: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
-        return Batch(self.pictures.to(device), self.states.to(device), self.mask.to(device))
+        held = {name: value.to(device) for name, value in vars(self).items() if value is not None}
+        return replace(self, **held)
 
 
 def weight(log_snr: Tensor, prediction: str, snr_cap: float) -> Tensor:
@@ -85,13 +96,20 @@ def loss(
     if config.unet.low_res:
         aug_level = (torch.rand(n) * (torch.rand(n) >= config.clean)).to(x_0.device)
         small = F.avg_pool2d(x_0, 4)
+        if batch.others is not None:
+            other = (torch.rand(n) < config.restyled).to(x_0.device) & (aug_level > FROM)
+            small = torch.where(other[:, None, None, None], batch.others, small)
         small = soften(small, torch.rand(n).to(x_0) * config.soften)
         low_res = upsample(augment(small, aug_level, torch.randn(small.shape).to(x_0)), x_0.shape[2])
         open_part = spread(aug_level, config.unet.residual)
     target = x_0 if config.prediction == "x_0" else alpha * epsilon - sigma * x_0
+    record = AttentionRecord(n) if config.grounding else None
+    given = UNetConditioning(batch.states, mask, low_res, aug_level)
     with torch.autocast(x_0.device.type, dtype=dtype, enabled=dtype != torch.float32):
-        predicted = unet(x_t, t.float().to(x_0.device), UNetConditioning(batch.states, mask, low_res, aug_level))
+        predicted = unet(x_t, t.float().to(x_0.device), given, record=record)
     error = (predicted.float() - target).square().mean(dim=(1, 2, 3))
     log_snr = noise_schedule.log_snrs[t].float().to(x_0.device) + 2 * open_part.log()
     mean: Tensor = (error * weight(log_snr, config.prediction, config.snr_cap) / open_part.square()).mean()
+    if record is not None:
+        mean = mean + config.grounding * misplaced(record, batch.layouts, batch.groups * mask)
     return mean

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 
 import torch
@@ -16,14 +17,14 @@ from torch import Tensor
 
 from imagen_core.training.backgrounds import BACKGROUNDS, PLAIN, paint
 from imagen_core.training.colours import COLOURS, recolour
+from imagen_core.training.sketch import sketched
 from imagen_core.training.sprites import Concept, concepts, sprite
 
 PIXEL_ART = "pixel art"  # the first style again, drawn in so few cells that each can be seen
 CELLS = 32  # a side
-STYLES = ("flat", "cartoon", PIXEL_ART)  # of ICON_SETS and this; the first is what a prompt without one means
-_STYLE_SHARES = (74, 14, 12)  # per cent
-NEWEST = 128  # things at the end of the table, which came when the others were known: they are drawn as often as those
-_NEWEST_SHARE = 0.6  # of the things that are drawn, beside those that chance brings
+SKETCH = "sketch"  # the first style again, as drawn with coloured pencils
+STYLES = ("flat", "cartoon", PIXEL_ART, SKETCH)  # of ICON_SETS and these; the first is what a prompt without one means
+_STYLE_SHARES = (66, 14, 10, 10)  # per cent
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 RELATIONS = {"left": "to the left of", "right": "to the right of", "above": "above", "below": "below"}
 _ALONE = ((0.64, 0.84), (0.26, 0.4), (0.87, 0.96))  # size of a thing alone: the usual, small, big
@@ -106,7 +107,7 @@ def _colour(rng: random.Random, concept: Concept, share: float = 0.3) -> str:
 
 
 def _concept(rng: random.Random) -> Concept:
-    return rng.choice(concepts()[-NEWEST:] if rng.random() < _NEWEST_SHARE else concepts())
+    return rng.choice(concepts())
 
 
 def _single(rng: random.Random) -> tuple[Placed, ...]:
@@ -169,6 +170,8 @@ def render(scene: Scene, size: int, window: tuple[float, float, float] = (0.0, 0
     """Pixels (3, size, size) in [-1, 1] of the window (left, top, side; shares of the picture) of a scene."""
     if scene.style == PIXEL_ART:
         return _in_cells(replace(scene, style=STYLES[0]), size, window)
+    if scene.style == SKETCH:
+        return sketched(partial(render, replace(scene, style=STYLES[0])), size, window)
     left, top, side = window
     picture = paint(scene.background, size, window)  # (3, size, size) in [0, 1]
     for thing in scene.things:
