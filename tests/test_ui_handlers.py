@@ -47,7 +47,7 @@ class Page:
             states = (gr.State(None), gr.State(None), gr.State(None))
             axes = (AxisControls(gr.Dropdown(), gr.Textbox()), AxisControls(gr.Dropdown(), gr.Textbox()))
             sweep = SweepControls(axes, gr.HTML())
-            self.outputs = Outputs(gr.HTML(), quick.lock, gr.HTML(), *states, gr.Checkbox(), sweep)
+            self.outputs = Outputs(gr.HTML(), quick.lock, gr.HTML(), *states, gr.Checkbox(), gr.Textbox(), sweep)
             models = Models("bundled", {"bundled": BackgroundModel(make_tiny_imagen)})
             self.openings = Openings(models, self.form, self.outputs)
 

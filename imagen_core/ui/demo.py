@@ -30,12 +30,13 @@ from imagen_core.ui.words_panel import word_maps_switch, words_panel
 
 _SAMPLER = "sampler"  # everything that draws waits in one queue, so that two runs do not share two cores
 _QUEUE = 32  # visitors that may wait
-# Before a run: tell the view, give a seed that is not locked a new value, and take the place of a fork from the view.
-# Nothing while a run goes on.
-_BEGIN = """(lock, seed, fork) => {
-  if (document.body.hasAttribute('data-running')) return [seed, fork];
+# Before a run: tell the view, give a seed that is not locked a new value, and take the place of a fork from the view,
+# and the run whose steps are gone. Nothing while a run goes on.
+_BEGIN = """(lock, seed, fork, anew) => {
+  if (document.body.hasAttribute('data-running')) return [seed, fork, anew];
   window.dispatchEvent(new Event('imagen:begin'));
-  return [lock ? seed : Math.floor(Math.random() * 4294967296), window.imagenFork || ''];
+  const drawn = lock ? seed : Math.floor(Math.random() * 4294967296);
+  return [drawn, window.imagenFork || '', window.imagenAnew || ''];
 }"""
 _OPEN = "<p class='note'>Every PNG made here carries its recipe. Choose one, or drop it anywhere on the page.</p>"
 _LOST = "() => { window.dispatchEvent(new Event('imagen:lost')); }"
@@ -76,7 +77,7 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
                 picture = gr.UploadButton("Open a picture's recipe", file_types=[".png"], elem_id="open", size="md")
                 gr.HTML(_OPEN, apply_default_css=False)
                 # Here, because a component between two tabs parts their row in two.
-                fork = gr.Textbox(label="Fork", elem_classes="unseen")
+                fork, anew = (gr.Textbox(label=label, elem_classes="unseen") for label in ("Fork", "Anew"))
         controls = {"prompt": panel.prompt, **quick.controls, **variations.controls, **stages}
         connect_variations(variations, quick)
         form = Form(controls, default, fork)
@@ -91,7 +92,7 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
             vocabulary_panel(models.first)
         kept = (gr.State(None), gr.State(None), gr.State(None))
         openings = Openings(
-            models, form, Outputs(output.view, quick.lock, asked, *kept, attention, sweep.handlers.controls)
+            models, form, Outputs(output.view, quick.lock, asked, *kept, attention, anew, sweep.handlers.controls)
         )
         handlers = Handlers(models, form, openings.outputs, address)
         _connect_run(handlers, openings, panel, quick, output)
@@ -125,19 +126,19 @@ def _connect_run(
 ) -> None:
     """Generate and Enter begin a run, Stop ends it."""
     controls = openings.form.controls
-    seed, fork = controls["seed"], openings.form.fork
+    seed, fork, anew = controls["seed"], openings.form.fork, openings.outputs.anew
     assert fork is not None
     begun = gr.on(
         [panel.generate.click, panel.prompt.submit],
         None,
-        [quick.lock, seed, fork],
-        [seed, fork],
+        [quick.lock, seed, fork, anew],
+        [seed, fork, anew],
         js=_BEGIN,
         api_visibility="private",
     )
     drawn = begun.then(
         handlers.draw,
-        {*controls.values(), fork, openings.outputs.shared, openings.outputs.attention},
+        {*controls.values(), fork, anew, openings.outputs.shared, openings.outputs.attention},
         output.view,
         api_name="draw",
         api_visibility="private",

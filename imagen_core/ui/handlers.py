@@ -49,7 +49,8 @@ class Handlers:
                         yield messages.message("note", text=f"{loading} {told}")
                 model.get()  # here, because a process that is forked for the drawing has what is loaded by then
                 shared, attention = values.get(self._outputs.shared), values.get(self._outputs.attention) is True
-                for message in self._drawn(Order(recipe, messages, attention), visit.attach):
+                anew = values.get(self._outputs.anew) == recipe.to_link()
+                for message in self._drawn(Order(recipe, messages, attention, anew), visit.attach):
                     if message["kind"] != "finished":
                         yield message
                         continue

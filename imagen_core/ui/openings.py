@@ -31,7 +31,8 @@ class Outputs:
 
     shared: keeps what the opened recipe's picture was. settled: the recipe that was opened or drawn last, which is lost
     to nobody. pending: what waits for an answer to the question. attention: whether word maps are wanted; no recipe's.
-    sweep: what an opened sheet changes beside its recipe.
+    anew: the link of the run on show, where the browser has let go of its steps. sweep: what an opened sheet changes
+    beside its recipe.
     """
 
     view: gr.HTML
@@ -41,6 +42,7 @@ class Outputs:
     settled: gr.State
     pending: gr.State
     attention: gr.Checkbox
+    anew: gr.Textbox
     sweep: SweepControls
 
 
