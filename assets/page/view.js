@@ -82,6 +82,7 @@ class CascadeView {
     this.problem("");
     this.status.say("Sent; waiting for its turn.", true);
     this.state("running");
+    window.dispatchEvent(new Event("imagen:sent"));
     this.stopButton.begin(() => document.querySelector("#generate").click());
   }
 

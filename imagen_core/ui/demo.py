@@ -96,6 +96,7 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
         )
         handlers = Handlers(models, form, openings.outputs, address)
         _connect_run(handlers, openings, panel, quick, output)
+        _connect_comparison(handlers, output)
         drafts.connect(openings, _SAMPLER)
         sweep.connect(openings, _SAMPLER)
         if isinstance(menu := form.controls.get("model"), gr.Dropdown):
@@ -160,6 +161,12 @@ def _connect_run(
         show_progress="hidden",
     )
     drawn.failure(None, js=_LOST, api_visibility="private")
+    panel.stop.click(handlers.stop, None, output.view, queue=False, api_visibility="private", show_progress="hidden")
+    panel.stop.click(None, cancels=[drawn], api_visibility="private")
+
+
+def _connect_comparison(handlers: Handlers, output: _Output) -> None:
+    """The view asks for a comparison, and presses an unseen button to let it go: it would hold up the next run."""
     compared = output.view.submit(
         handlers.compare,
         None,
@@ -170,5 +177,7 @@ def _connect_run(
         trigger_mode="multiple",
     )
     compared.failure(None, js=_LOST_COMPARISON, api_visibility="private")
-    panel.stop.click(handlers.stop, None, output.view, queue=False, api_visibility="private", show_progress="hidden")
-    panel.stop.click(None, cancels=[drawn], api_visibility="private")
+    button = gr.Button("Stop comparing", elem_id="stop-comparison", elem_classes="unseen")
+    # Out of the queue first: where the next run has joined it by then, gradio goes on telling it the place that it had.
+    button.click(None, cancels=[compared], api_visibility="private")
+    button.click(handlers.stop_comparing, queue=False, api_visibility="private", show_progress="hidden")

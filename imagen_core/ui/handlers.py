@@ -31,6 +31,7 @@ class Handlers:
         self._outputs = outputs
         self._address = address
         self._visits = Visits()
+        self._comparisons = Visits()
         self._drawn = lent(drawing(models.offered))
         self._compared = lent(comparing(models.offered))
 
@@ -68,7 +69,7 @@ class Handlers:
         data = event._data if isinstance(event._data, dict) else {}
         run = {"run": str(data.get("run", ""))[:32]}
         messages = Messages()
-        with self._visits.open(_session(request)) as visit:
+        with self._comparisons.open(_session(request)) as visit:
             try:
                 asked = comparison_asked(data, messages)
                 self._models.of(asked.recipe).get()
@@ -82,9 +83,14 @@ class Handlers:
         self._visits.stop(_session(request))
         return Messages().message("stopped", run="")
 
+    def stop_comparing(self, request: gr.Request) -> None:
+        """Stop the comparison that this visitor has running: something else is to be drawn."""
+        self._comparisons.stop(_session(request))
+
     def leave(self, request: gr.Request) -> None:
         """The visitor's tab was closed."""
         self._visits.stop(_session(request))
+        self._comparisons.stop(_session(request))
 
     def choose_model(self, values: Mapping[Component, object]) -> dict[Component, object]:
         """Another model was chosen: the form shows the settings that it is at its best with, and keeps the words."""
