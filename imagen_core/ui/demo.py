@@ -109,8 +109,7 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
                 api_visibility="private",
                 show_progress="hidden",
             )
-        arrival = connect_arrival(blocks, openings, panel.generate)
-        sweep.connect_link(arrival)
+        connect_arrival(blocks, openings, panel.generate)
         connect_openings(openings, picture, history)
         connect_restyling(openings)
         connect_recall(openings)

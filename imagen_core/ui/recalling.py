@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import gradio as gr
 from gradio.components import Component
-from gradio.events import Dependency
 
 from imagen_core.ui.openings import Answer, Openings
 
@@ -37,14 +35,6 @@ _MAX_LENGTH = 200_000  # characters
 _LOCK = "lock"  # beside the names of the form's controls
 
 
-@dataclass(frozen=True)
-class Arrival:
-    """The moment when the browser has told, in `kept`, what was in the form before the page was loaded anew."""
-
-    read: Dependency
-    kept: gr.Textbox
-
-
 def connect_recall(openings: Openings) -> None:
     """Place what the view presses to bring an earlier run back."""
 
@@ -63,7 +53,7 @@ def connect_recall(openings: Openings) -> None:
     )
 
 
-def connect_arrival(blocks: gr.Blocks, openings: Openings, generate: gr.Button) -> Arrival:
+def connect_arrival(blocks: gr.Blocks, openings: Openings, generate: gr.Button) -> None:
     """Keep the form whenever it changes; a visitor who arrives finds it again, or what the page's address holds."""
     named = {**openings.form.controls, _LOCK: openings.outputs.lock}
     shown = {name: control for name, control in named.items() if not isinstance(control, gr.State)}
@@ -74,11 +64,11 @@ def connect_arrival(blocks: gr.Blocks, openings: Openings, generate: gr.Button) 
     read = blocks.load(None, None, kept, js=_KEPT, api_visibility="private")
 
     def arrive(text: object, request: gr.Request) -> Answer:
-        return openings.bring_back(form) if (form := _form(text)) else openings.open_link(request)
+        form = _form(text)
+        return openings.bring_back(form, openings.axes_in_link(request)) if form else openings.open_link(request)
 
     opened = read.then(arrive, kept, openings.changed, queue=False, api_visibility="private", show_progress="hidden")
     opened.then(None, js=_ARRIVED, api_visibility="private")
-    return Arrival(read, kept)
 
 
 def _form(text: object) -> Mapping[str, object]:

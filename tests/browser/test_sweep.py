@@ -86,9 +86,22 @@ def test_a_broken_sweep_is_told(open_page: OpenPage) -> None:
 
 def test_broken_link_is_told(open_page: OpenPage) -> None:
     page = open_page(query="prompt=a&sweep.x=colour:1")
-    expect(page.locator(".sweep .problem")).to_contain_text(
+    expect(page.locator("#view .problem")).to_contain_text(
         "This link cannot be opened: colour is not among", timeout=LONG
     )
+    expect(page.locator("#view .problem")).to_be_visible()
+
+
+def test_a_sweep_for_another_model_is_offered_for_the_page_s_own(open_page: OpenPage) -> None:
+    foreign = Sweep(SMALL.updated({"model": "another"}), SWEEP.axes)
+    page = open_page(query=foreign.to_link())
+    expect(page.locator(".question")).to_contain_text("for the model another, which this page does not have")
+    assert violations(page) == []
+    page.click(".question-open")
+    expect(page.locator(".sweep .status")).to_have_text("Opened a sweep: press Draw.", timeout=LONG)
+    page.click("#draw-sweep")
+    sweep(page, "finished")
+    expect(page.locator(".cells td[data-state=done]")).to_have_count(4)
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
