@@ -43,7 +43,7 @@ class Page:
             quick = quick_settings(Recipe())
             controls: dict[str, Component] = {"prompt": gr.Textbox(), "model": gr.State("bundled")}
             more = variation_panel(Recipe(), lambda _: {}).controls | stage_settings(Recipe(), lambda _: {})
-            self.form = Form(controls | quick.controls | more, Recipe())
+            self.form = Form(controls | quick.controls | more, Recipe(), gr.Textbox())
             states = (gr.State(None), gr.State(None), gr.State(None))
             axes = (AxisControls(gr.Dropdown(), gr.Textbox()), AxisControls(gr.Dropdown(), gr.Textbox()))
             sweep = SweepControls(axes, gr.HTML())

@@ -205,3 +205,25 @@ def test_a_sweep_s_link_fills_the_form_and_the_axes(openings: Openings) -> None:
         assert openings.axes_in_link(arrived(other)) == {}
     broken = openings.open_link(arrived("prompt=a&sweep.x=colour:1"))
     assert message(openings, broken)["text"].startswith("This link cannot be opened: colour is not among")
+
+
+def test_a_fork_comes_back_with_the_form_as_far_as_it_is_a_recipe(openings: Openings) -> None:
+    values = openings.form.show(replace(OTHER, prompt="a plum"))
+    kept = {name: values[control] for name, control in openings.form.controls.items()}
+    told = message(openings, openings.bring_back(kept | {"fork": f"base.3.restarted?{OTHER.to_link()}"}, {}))
+    parent = {"link": OTHER.to_link(), "prompt": "a pear", "seed": 5}
+    assert told["fork"] == {"stage": "base", "step": 3, "history": "restarted", "parent": parent}
+    assert told["text"] == "The page was loaded anew; your settings are back."
+    for broken in (
+        "base.900?prompt=a",
+        "base.3",
+        "?",
+        "sr256.0?seed=-1",
+        7,
+        {"a": []},
+        f"sr256.0?{Recipe(seed=5, num_images=2).to_link()}",
+    ):
+        answer = openings.bring_back(kept | {"fork": broken}, {})
+        assert answer[openings.form.controls["prompt"]] == "a plum"
+        assert message(openings, answer)["fork"] is None
+        assert "your settings are back, but not the fork: " in message(openings, answer)["text"]

@@ -93,18 +93,26 @@ class Openings:
     def bring_back(self, kept: Mapping[str, object], axes: Answer) -> Answer:
         """Show what the form held before the page was loaded anew, by name; the prompt alone, if a value is wrong.
 
+        Its "fork" is the place where the next run was to leave an earlier one; it is let go of where the form no longer
+        fits to it.
         It may be something that nobody has drawn: it is asked about before it is overwritten. `axes` are shown beside.
         """
         controls = self.form.controls
         before = self.form.show(self.form.default)
         values = before | {control: kept[name] for name, control in controls.items() if name in kept}
+        text, fork = "The page was loaded anew; your settings are back.", None
         try:
             shown = self.form.show(self.form.recipe(values))
         except RecipeError:
             shown = {controls["prompt"]: str(kept.get("prompt", ""))}
+        if (place := kept.get("fork")) and self.form.fork is not None:
+            try:
+                self.form.recipe(values | {self.form.fork: place})
+                fork = fork_message(self.form.fork_in(place))
+            except RecipeError as error:
+                text = f"The page was loaded anew; your settings are back, but not the fork: {error}"
         lock = {self.outputs.lock: kept.get("lock") is True}
-        text = "The page was loaded anew; your settings are back."
-        return shown | lock | axes | self.say("opened", text=text, replay=False, swept=bool(axes))
+        return shown | lock | axes | self.say("opened", text=text, replay=False, swept=bool(axes), fork=fork)
 
     def open_picture(self, path: str | None, values: Mapping[Component, object]) -> Answer:
         """Open the recipe that a dropped PNG carries, or the sweep, where it is a sheet."""
@@ -195,7 +203,7 @@ class Openings:
         """The form shows the recipe, its seed is kept, and so is what its picture was."""
         kept = {self.outputs.lock: True, self.outputs.shared: opened.shared, self.outputs.settled: opened.recipe}
         swept = opened.sweep is not None
-        told = self.say("opened", text=opened.text, replay=replay, fork=fork_message(opened.recipe), swept=swept)
+        told = self.say("opened", text=opened.text, replay=replay, fork=fork_message(opened.recipe.fork), swept=swept)
         axes = {} if opened.sweep is None else self.outputs.sweep.show(opened.sweep)
         return self.form.show(opened.recipe) | axes | kept | {self.outputs.pending: None} | told
 

@@ -18,6 +18,7 @@ _RECALL = "() => window.imagenRecall"  # the link of an earlier run, which the v
 _KEEP = """(...values) => {
   if (!window.imagenArrived) return;
   const form = Object.fromEntries(%s.map((name, place) => [name, values[place]]));
+  form.fork = window.imagenFork || '';
   try {
     sessionStorage.setItem('imagen:form', JSON.stringify(form));
   } catch {} // forbidden in this window, or full
@@ -54,12 +55,13 @@ def connect_recall(openings: Openings) -> None:
 
 
 def connect_arrival(blocks: gr.Blocks, openings: Openings, generate: gr.Button) -> None:
-    """Keep the form whenever it changes; a visitor who arrives finds it again, or what the page's address holds."""
+    """Keep the form and its fork as they change; who arrives finds them again, or what the page's address holds."""
     named = {**openings.form.controls, _LOCK: openings.outputs.lock}
     shown = {name: control for name, control in named.items() if not isinstance(control, gr.State)}
     changes = [control.change for control in shown.values()]  # type: ignore[attr-defined]
     keep = _KEEP % json.dumps(list(shown))
-    gr.on([*changes, generate.click], None, list(shown.values()), None, js=keep, api_visibility="private")
+    fork = gr.Button("Keep the form", elem_id="keep-form", elem_classes="unseen")  # pressed where the fork changes
+    gr.on([*changes, generate.click, fork.click], None, list(shown.values()), None, js=keep, api_visibility="private")
     kept = gr.Textbox(elem_classes="unseen")
     read = blocks.load(None, None, kept, js=_KEPT, api_visibility="private")
 
