@@ -11,7 +11,7 @@ from imagen_core.sweep import Sweep
 from imagen_core.sweep_axis import Axis
 from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
-from tests.browser.running import enter
+from tests.browser.running import enter, saved
 from tests.browser.test_access import violations
 from tests.ui_page import GRADIO_WARNING, Recorded
 
@@ -34,8 +34,7 @@ def test_link_opens_a_sweep_that_is_drawn_chosen_and_promoted(open_page: OpenPag
     sweep(page, "finished")
     expect(page.locator(".cells td[data-state=done]")).to_have_count(4)
     expect(page.locator(".cells th")).to_have_text(["1", "3", "ddim", "euler"])
-    data = page.request.get(page.locator(".save-sheet").get_attribute("href") or "").body()
-    assert read_sweep(data) == SWEEP
+    assert read_sweep(saved(page.locator(".save-sheet"))) == SWEEP
     page.click(".copy-sweep")
     expect(page.locator(".copy-sweep")).to_have_text("Link copied")
     copied = page.evaluate("navigator.clipboard.readText()")
