@@ -15,6 +15,7 @@ from imagen_core.ui.drafts_panel import drafts_panel
 from imagen_core.ui.form import Form
 from imagen_core.ui.handlers import Handlers
 from imagen_core.ui.history_panel import history_panel, question
+from imagen_core.ui.leaving import connect_leaving
 from imagen_core.ui.model import Models
 from imagen_core.ui.openings import Openings, Outputs, connect_openings
 from imagen_core.ui.prompt_panel import PromptPanel, examples, prompt_panel
@@ -114,8 +115,8 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
         connect_restyling(openings)
         connect_recall(openings)
         blocks.load(models.first.load_ahead, None, None, queue=False, api_visibility="private", show_progress="hidden")
-        for part in (handlers, drafts.handlers, drafts.promoting, sweep.handlers, sweep.promoting):
-            blocks.unload(part.leave)
+        parts = (handlers, drafts.handlers, drafts.promoting, sweep.handlers, sweep.promoting)
+        connect_leaving(blocks, [part.leave for part in parts])
         publish_generate(models.first, default, _SAMPLER)
     blocks.queue(max_size=_QUEUE, default_concurrency_limit=1)
     return blocks
