@@ -58,11 +58,11 @@ class Cascade:
         """
         return 1 if self.device.type == "cpu" else None
 
-    def run(self, recipe: Recipe, attention: bool = False) -> Run:
+    def run(self, recipe: Recipe, attention: bool = False, anew: bool = False) -> Run:
         """Draw what the recipe says. The iterator raises `StageError` where a stage cannot go on.
 
         attention: previews tell where the words were looked for. The pictures are the same; but as the maps are made
-        while they are drawn, all stages run, also those that were kept.
+        while they are drawn, all stages run, also those that were kept. anew: they run in any case.
 
         Raises:
             RecipeError: there are no weights of a stage that the recipe asks for, or a fork is behind the last step.
@@ -74,9 +74,11 @@ class Cascade:
         if recipe.fork is not None:
             for name in recipe.stages():
                 legs(recipe, name, self.stages[name].noise_schedule)
-        return Run(lambda stop_if_asked: self._events(recipe, stop_if_asked, attention))
+        return Run(lambda stop_if_asked: self._events(recipe, stop_if_asked, attention, anew))
 
-    def _events(self, recipe: Recipe, stop_if_asked: Callable[[], None], attention: bool) -> Iterator[Event]:
+    def _events(
+        self, recipe: Recipe, stop_if_asked: Callable[[], None], attention: bool, anew: bool
+    ) -> Iterator[Event]:
         read: set[tuple[TextEncoder, str]] = set()
         before: Tensor | None = None
         for name in recipe.stages():
@@ -90,7 +92,7 @@ class Cascade:
                     with told_of_memory(name, "ask for a smaller model, or free some"):
                         encoded = _encode(text_encoder, prompt)
                     yield encoded
-            images = None if attention else self.recall(recipe.stage_key(name))
+            images = None if attention or anew else self.recall(recipe.stage_key(name))
             if images is not None:
                 stage = self.stages[name]
                 yield StageFinished(name, stage.size, stage.handed_out(images), seconds=0.0, cached=True)

@@ -116,11 +116,12 @@ class Imagen:
         """
         return self.cascade.text_encoder.read(parse(self.recipe(prompt).prompt).text)
 
-    def stream(self, recipe: Recipe, attention: bool = False) -> Run:
+    def stream(self, recipe: Recipe, attention: bool = False, anew: bool = False) -> Run:
         """Draw a recipe: an iterator of events (see `imagen_core.events`) with `close()` to stop it.
 
         attention: every `Preview` tells where its step looked for each word (`events.WordAttention`). The pictures are
-        the same; stages kept from an earlier run are drawn again, for the maps are made while drawing.
+        the same; stages kept from an earlier run are drawn again, for the maps are made while drawing. anew: those are
+        drawn again in any case.
 
         Raises:
             RecipeError: the recipe is for another model, or has a stage or a fork that this one cannot draw.
@@ -128,7 +129,7 @@ class Imagen:
         """
         if recipe.model != self.name:
             raise RecipeError("model", f"must be {self.name}, which is loaded, not {recipe.model}")
-        return self.cascade.run(recipe, attention)
+        return self.cascade.run(recipe, attention, anew)
 
     def warm_up(self) -> None:
         """Run one step of every stage, so that the first picture does not wait for imports and first-time set-up."""

@@ -93,6 +93,14 @@ def test_a_later_stage_changes_alone(tiny_imagen: Imagen) -> None:
     assert not torch.equal(before["sr1024"], after["sr1024"])
 
 
+def test_all_stages_are_drawn_anew_where_that_is_asked_for(tiny_imagen: Imagen) -> None:
+    before = finished(list(tiny_imagen.stream(fast())))
+    assert drawn_again(list(tiny_imagen.stream(fast()))) == []
+    events = list(tiny_imagen.stream(fast(), anew=True))
+    assert drawn_again(events) == ["base", "sr256", "sr1024"]
+    assert all(torch.equal(images, before[stage]) for stage, images in finished(events).items())
+
+
 def test_a_later_stage_changes_alone_without_the_cache_too(make_imagen: Callable[[], Imagen]) -> None:
     """The noise of a stage depends on nothing that another stage does."""
     before = finished(list(make_imagen().stream(fast())))

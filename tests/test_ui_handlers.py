@@ -43,11 +43,11 @@ class Page:
             quick = quick_settings(Recipe())
             controls: dict[str, Component] = {"prompt": gr.Textbox(), "model": gr.State("bundled")}
             more = variation_panel(Recipe(), lambda _: {}).controls | stage_settings(Recipe(), lambda _: {})
-            self.form = Form(controls | quick.controls | more, Recipe())
+            self.form = Form(controls | quick.controls | more, Recipe(), gr.Textbox())
             states = (gr.State(None), gr.State(None), gr.State(None))
             axes = (AxisControls(gr.Dropdown(), gr.Textbox()), AxisControls(gr.Dropdown(), gr.Textbox()))
             sweep = SweepControls(axes, gr.HTML())
-            self.outputs = Outputs(gr.HTML(), quick.lock, gr.HTML(), *states, gr.Checkbox(), sweep)
+            self.outputs = Outputs(gr.HTML(), quick.lock, gr.HTML(), *states, gr.Checkbox(), gr.Textbox(), sweep)
             models = Models("bundled", {"bundled": BackgroundModel(make_tiny_imagen)})
             self.openings = Openings(models, self.form, self.outputs)
 
@@ -173,15 +173,16 @@ def test_reading_survives_what_no_page_of_ours_asks(tiny_imagen: Imagen, asked: 
     assert list(prompt_reader(models)(asked)) == ["problem"]
 
 
-def test_a_recipe_for_another_model_is_refused_and_leaves_the_page_as_it_is(page: Page, tmp_path: Path) -> None:
+def test_a_recipe_for_another_model_leaves_the_page_as_it_is_until_the_answer(page: Page, tmp_path: Path) -> None:
     """It once changed the form's hidden model, and every run failed until the page was loaded again."""
     path = tmp_path / "foreign.png"
     save_png(Image.new("RGB", (8, 8)), Recipe(prompt="a cat", model="local"), path)
     answer = page.openings.open_picture(str(path), page.form.show(Recipe()))
-    assert list(answer) == [page.outputs.view]
-    message: Any = answer[page.outputs.view]
-    assert message["kind"] == "refused"
-    assert message["text"] == "That recipe is for the model local, and this page draws with bundled."
+    assert set(answer) == {page.outputs.question, page.outputs.pending, page.outputs.view}
+    asked: Any = answer[page.outputs.question]
+    assert asked["text"] == (
+        "“a cat” is for the model local, which this page does not have. Open it for bundled instead?"
+    )
 
 
 def two_models(page: Page) -> Handlers:

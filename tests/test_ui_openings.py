@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 from PIL import Image
+from starlette.datastructures import QueryParams
 
 from imagen_core.check import Check, Shared, StageCheck, digest, link_with_check
 from imagen_core.contact_sheet import KEY, to_png
@@ -105,7 +107,7 @@ def test_a_form_with_a_wrong_value_counts_as_edited(openings: Openings) -> None:
     assert openings.outputs.question in openings.open_entry(OTHER.to_link(), values)
 
 
-@pytest.mark.parametrize("link", [None, 7, "", "seed=-1", "colour=red", "%zz", "model=another&prompt=a", ["prompt=a"]])
+@pytest.mark.parametrize("link", [None, 7, "", "seed=-1", "colour=red", "%zz", ["prompt=a"]])
 def test_an_entry_that_is_no_recipe_of_this_page_is_told(openings: Openings, link: object) -> None:
     answer = openings.open_entry(link, openings.form.show(Recipe()))
     if link == "":
@@ -124,11 +126,104 @@ def test_a_form_comes_back_as_it_was_and_counts_as_edited(openings: Openings) ->
     mine = Recipe(prompt="mine", seed=9).updated({"sr256": {"prompt": "of glass", "num_steps": 3}})
     values = openings.form.show(mine)
     kept = {name: values[control] for name, control in openings.form.controls.items() if name != "model"}
-    answer = openings.bring_back(kept | {"lock": False, "unknown": 7})
+    answer = openings.bring_back(kept | {"lock": False, "unknown": 7}, {})
     assert shown(openings, answer | {openings.form.controls["model"]: "bundled"}) == mine
     assert answer[openings.outputs.lock] is False
     assert openings.outputs.settled not in answer
     assert message(openings, answer)["replay"] is False
-    broken = openings.bring_back(kept | {"seed": 1.5})
+    broken = openings.bring_back(kept | {"seed": 1.5}, {})
     assert broken[openings.form.controls["prompt"]] == "mine"
     assert openings.form.controls["seed"] not in broken
+
+
+def arrived(query: str) -> gr.Request:
+    return gr.Request(query_params=QueryParams(query))
+
+
+FOREIGN = replace(OTHER, model="another")
+FOREIGN_FORK = FOREIGN.forked("base", 3, {"prompt": "a plum"})
+FOREIGN_SWEEP = Sweep(FOREIGN, (Axis.of("base.guidance_scale", "1, 3"),))
+
+
+@pytest.mark.parametrize("recipe", [FOREIGN, FOREIGN_FORK])
+def test_a_recipe_for_a_model_that_the_page_has_not_is_offered_for_its_own(openings: Openings, recipe: Recipe) -> None:
+    outputs = openings.outputs
+    for answer in (
+        openings.open_link(arrived(recipe.to_link())),
+        openings.open_entry(recipe.to_link(), openings.form.show(Recipe())),
+    ):
+        assert set(answer) == {outputs.question, outputs.pending, outputs.view}
+        asked: Any = answer[outputs.question]
+        assert asked["text"] == (
+            f"“{recipe.prompt}” is for the model another, which this page does not have. Open it for bundled instead?"
+        )
+        opened = openings.open_pending(answer[outputs.pending])
+        here = opened[outputs.settled]
+        assert isinstance(here, Recipe)
+        assert here.to_link() == recipe.to_link().replace("model=another", "model=bundled")
+        assert opened[outputs.shared] is None  # of the other model's picture nothing can be said
+        assert message(openings, opened)["text"] == "Opened for the model bundled: press Generate."
+        assert message(openings, opened)["replay"] is False
+
+
+def test_a_sweep_for_a_model_that_the_page_has_not_is_offered_for_its_own(openings: Openings) -> None:
+    """The form took the model, which its menu does not have, and the sweep failed when it was drawn."""
+    outputs = openings.outputs
+    answer = openings.open_link(arrived(FOREIGN_SWEEP.to_link()))
+    asked: Any = answer[outputs.question]
+    assert asked["text"] == (
+        "The sweep of “a pear” is for the model another, which this page does not have. Open it for bundled instead?"
+    )
+    opened = openings.open_pending(answer[outputs.pending])
+    assert shown(openings, opened | {openings.form.controls["model"]: "bundled"}) == OTHER
+    assert [opened[control] for control in outputs.sweep.of_axes] == ["base.guidance_scale", "1,3", "none", ""]
+    assert message(openings, opened)["text"] == "Opened for the model bundled: press Draw."
+    assert message(openings, opened)["swept"] is True
+
+
+def test_what_is_lost_by_opening_it_for_another_model_is_told_too(openings: Openings) -> None:
+    edited: dict[Any, Any] = openings.form.show(Recipe(prompt="mine")) | {openings.outputs.settled: None}
+    answer = openings.open_entry(FOREIGN.to_link(), edited)
+    asked: Any = answer[openings.outputs.question]
+    assert asked["text"].startswith("You changed settings and have not drawn them. “a pear” is for the model another")
+
+
+def test_a_sweep_s_link_fills_the_form_and_the_axes(openings: Openings) -> None:
+    sweep = Sweep(OTHER, (Axis.of("seed", "3,4"), Axis.of("base.scheduler", "ddim,euler")))
+    outputs = openings.outputs
+    answer = openings.open_link(arrived(f"__theme=dark&{sweep.to_link()}"))
+    assert shown(openings, answer) == OTHER
+    assert [answer[control] for control in outputs.sweep.of_axes] == ["seed", "3,4", "base.scheduler", "ddim,euler"]
+    assert message(openings, answer)["replay"] is False
+    axes = openings.axes_in_link(arrived(sweep.to_link()))  # the page was loaded anew
+    assert set(axes) == {*outputs.sweep.of_axes, outputs.sweep.view}
+    back = openings.bring_back({"prompt": "mine"}, axes)
+    assert back[openings.form.controls["prompt"]] == "mine"
+    assert back[outputs.sweep.axes[0].values] == "3,4"
+    assert message(openings, back)["swept"] is True
+    for other in ("", "prompt=a", "prompt=a&sweep.x=colour:1"):
+        assert openings.axes_in_link(arrived(other)) == {}
+    broken = openings.open_link(arrived("prompt=a&sweep.x=colour:1"))
+    assert message(openings, broken)["text"].startswith("This link cannot be opened: colour is not among")
+
+
+def test_a_fork_comes_back_with_the_form_as_far_as_it_is_a_recipe(openings: Openings) -> None:
+    values = openings.form.show(replace(OTHER, prompt="a plum"))
+    kept = {name: values[control] for name, control in openings.form.controls.items()}
+    told = message(openings, openings.bring_back(kept | {"fork": f"base.3.restarted?{OTHER.to_link()}"}, {}))
+    parent = {"link": OTHER.to_link(), "prompt": "a pear", "seed": 5}
+    assert told["fork"] == {"stage": "base", "step": 3, "history": "restarted", "parent": parent}
+    assert told["text"] == "The page was loaded anew; your settings are back."
+    for broken in (
+        "base.900?prompt=a",
+        "base.3",
+        "?",
+        "sr256.0?seed=-1",
+        7,
+        {"a": []},
+        f"sr256.0?{Recipe(seed=5, num_images=2).to_link()}",
+    ):
+        answer = openings.bring_back(kept | {"fork": broken}, {})
+        assert answer[openings.form.controls["prompt"]] == "a plum"
+        assert message(openings, answer)["fork"] is None
+        assert "your settings are back, but not the fork: " in message(openings, answer)["text"]

@@ -13,7 +13,6 @@ import gradio as gr
 import pytest
 import torch
 from PIL import Image, ImageChops
-from starlette.datastructures import QueryParams
 from torch import Tensor
 
 from imagen_core.cascade import Cascade
@@ -159,19 +158,6 @@ def test_leaving_ends_the_sweep(page: Page, tiny_imagen: Imagen) -> None:
         pass
     own.leave(VISITOR)
     assert [message["kind"] for message in run][-1] == "stopped"
-
-
-def test_link_fills_the_form_and_the_axes(page: Page, tiny_imagen: Imagen) -> None:
-    sweep = Sweep(SMALL, (Axis.of("prompt", "a {red|blue} apple"),))
-    request = gr.Request(session_hash="someone", query_params=QueryParams(f"__theme=dark&{sweep.to_link()}"))
-    shown = handlers(page, tiny_imagen).open_link(request)
-    kept = handlers(page, tiny_imagen).arrive('{"prompt": "mine"}', request)  # the page was loaded anew
-    assert set(kept) == {*page.controls.of_axes, page.controls.view}
-    assert handlers(page, tiny_imagen).arrive("", request).keys() == shown.keys()
-    x, y = page.controls.axes
-    assert shown[page.form.controls["seed"]] == 7
-    assert (shown[x.name], shown[x.values]) == ("prompt", "a red apple\na blue apple")
-    assert (shown[y.name], shown[y.values]) == (NO_AXIS, "")
 
 
 def test_address_is_a_recipes_or_a_sweeps() -> None:

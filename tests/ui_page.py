@@ -71,8 +71,8 @@ class Recorded(Imagen):
     runs: list[Run]
     recipes: list[Recipe]
 
-    def stream(self, recipe: Recipe, attention: bool = False) -> Run:
-        run = super().stream(recipe, attention)
+    def stream(self, recipe: Recipe, attention: bool = False, anew: bool = False) -> Run:
+        run = super().stream(recipe, attention, anew)
         self.runs.append(run)
         self.recipes.append(recipe)
         return run

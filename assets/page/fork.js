@@ -56,11 +56,12 @@ class ForkPlace {
     this.write();
   }
 
-  // Where the page's Generate finds it.
+  // Where the page's Generate finds it, and a page that is loaded anew.
   write() {
     const { fork } = this;
     const history = this.restart.checked && fork && fork.step ? ".restarted" : "";
     window.imagenFork = fork ? `${fork.stage}.${fork.step}${history}?${fork.parent.link}` : "";
+    document.querySelector("#keep-form")?.click();
   }
 }
 

@@ -7,6 +7,12 @@ class Frame {
     this.attention = message.attention ? new StepMaps(message.attention) : null;
     this.addresses = { x_0: message.x_0, x_t: message.x_t || [] };
     this.pictures = { x_0: [], x_t: [] };
+    this.bytes = this.size(message);
+  }
+
+  // What it holds without the decoded pictures: a character of an address takes a byte.
+  size({ x_0, x_t, attention }) {
+    return [...x_0, ...(x_t || []), attention ? attention.maps : ""].reduce((sum, text) => sum + text.length, 0);
   }
 
   // The decoded picture, or null until it is there; decoding begins when it is asked for the first time.

@@ -5,7 +5,7 @@ const FILE_GONE = "The server no longer keeps this picture: press Generate to dr
 class KeptFile {
   // `changed` is called when the address is that of the copy.
   constructor(address, changed) {
-    Object.assign(this, { address, changed, copied: false });
+    Object.assign(this, { address, served: address, changed, copied: false, bytes: 0 });
     this.copy();
   }
 
@@ -20,14 +20,21 @@ class KeptFile {
   async take() {
     const answer = await fetch(this.address);
     if (!answer.ok || this.released) return;
-    Object.assign(this, { address: URL.createObjectURL(await answer.blob()), copied: true });
+    const data = await answer.blob();
+    Object.assign(this, { address: URL.createObjectURL(data), copied: true, bytes: data.size });
     if (this.released) this.release();
     this.changed(this.address);
   }
 
   release() {
     this.released = true;
+    this.letGo();
+  }
+
+  // Do without the copy; another one is taken where the file is wanted and the server still has it.
+  letGo() {
     if (this.copied) URL.revokeObjectURL(this.address);
+    Object.assign(this, { address: this.served, copied: false, bytes: 0 });
   }
 }
 

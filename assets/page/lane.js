@@ -60,11 +60,6 @@ class Lane {
     return { state, frames, points, numSteps, numImages, seconds, files, keptSteps };
   }
 
-  // What is left of a run whose steps are held no more.
-  nothing() {
-    return { state: "empty", frames: [], points: [], numSteps: 0, numImages: 1, seconds: 0, files: [], keptSteps: 0 };
-  }
-
   bringBack(held) {
     this.reset(held.state);
     Object.assign(this, held);

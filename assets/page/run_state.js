@@ -45,6 +45,7 @@ class RunState {
     this.losses.heard();
     this.status.say("Sent; waiting for its turn.", true);
     this.begin();
+    window.dispatchEvent(new Event("imagen:sent"));
     this.stopButton.begin(again);
   }
 

@@ -1,9 +1,8 @@
 // The runs of this visit, each under the one that it leaves; a click brings one back.
-const HELD_RUNS = 30; // whose steps are kept; of older ones the settings are left
 
 class RunTree {
   constructor(root, lanes, bringBack) {
-    Object.assign(this, { lanes, bringBack, runs: [], current: null });
+    Object.assign(this, { lanes, bringBack, runs: [], current: null, memory: new RunMemory(lanes) });
     this.root = root.querySelector(".runs");
     this.list = root.querySelector(".run-tree");
     this.list.addEventListener("click", (event) => {
@@ -17,6 +16,7 @@ class RunTree {
     const restyle = this.restyle || null; // {of, prompt, level}, where the view has asked for this run
     this.restyle = null;
     this.current = { prompt, seed, link, fork, numImages, stages, restyle, state: "running", lanes: new Map(), finished: null };
+    Object.assign(this.current, { begunAt: performance.now(), released: false });
   }
 
   // It ended, finished or not: keep what it has drawn.
@@ -33,22 +33,17 @@ class RunTree {
     const { frames } = drawn[drawn.length - 1];
     run.thumbnail = frames[frames.length - 1].addresses.x_0[0];
     const same = this.runs.findIndex((other) => other.link === run.link);
-    if (same >= 0) this.letGo(this.runs.splice(same, 1, run)[0]);
-    else this.runs.push(run);
-    if (this.runs.length > HELD_RUNS) this.letGo(this.runs[this.runs.length - HELD_RUNS - 1]);
+    if (same >= 0) for (const file of heldFiles(this.runs.splice(same, 1, run)[0])) file.kept.release();
+    if (same < 0) this.runs.push(run);
+    this.memory.trim(this.runs, run);
     if (run.fork || run.restyle) this.root.open = true;
     this.paint();
-  }
-
-  // Of a run whose steps are held no more the copies of its pictures are not, either.
-  letGo(run) {
-    for (const lane of run.lanes ? run.lanes.values() : []) for (const file of lane.files) file.kept.release();
-    run.lanes = null;
   }
 
   pick(run) {
     this.current = run;
     this.bringBack(run);
+    this.memory.trim(this.runs, run);
     this.paint();
   }
 
@@ -60,7 +55,7 @@ class RunTree {
   inherited(stage) {
     const { fork, restyle } = this.current || {};
     const parent = restyle ? stage === "base" && this.find(restyle.of) : fork && this.find(fork.parent.link);
-    return parent && parent.lanes && parent.lanes.get(stage);
+    return parent && parent.lanes.get(stage);
   }
 
   parent(run) {
@@ -94,7 +89,7 @@ class RunTree {
     const text = document.createElement("span");
     text.textContent = runName(run);
     const place = document.createElement("small");
-    place.textContent = [run.restyle ? restyleName(run.restyle) : run.fork && placeName(run.fork), run.state !== "finished" && run.state].filter(Boolean).join(" · ");
+    place.textContent = [run.restyle ? restyleName(run.restyle) : run.fork && placeName(run.fork), run.state !== "finished" && run.state, run.released && "last pictures only"].filter(Boolean).join(" · ");
     text.append(place);
     button.append(picture, text);
     button.dataset.run = this.runs.indexOf(run);

@@ -1,4 +1,6 @@
 // The sweep: a table of cells that fill one after another; one that is chosen is opened in Create or promoted.
+const SHEET_GONE = "The server no longer keeps this sheet: press Draw the sweep to make it again.";
+
 class SweepView {
   constructor(root) {
     this.root = root;
@@ -12,6 +14,7 @@ class SweepView {
       ".copy-sweep": () => this.copy(),
     };
     onClick(root, acts);
+    saveKept(this.part(".save-sheet"), () => this.file, () => this.run.problem(SHEET_GONE));
   }
 
   part(selector) {
@@ -38,6 +41,7 @@ class SweepView {
     }));
     this.part(".wall-part").hidden = false;
     this.part(".save-sheet").hidden = true;
+    this.file?.release();
     this.refresh();
     this.run.status.say(`Drawing ${this.cells.length} cells.`, true);
   }
@@ -85,7 +89,10 @@ class SweepView {
   }
 
   sheet(message) {
-    Object.assign(this.part(".save-sheet"), { href: message.file.file.url, download: message.file.name, hidden: false });
+    const link = this.part(".save-sheet");
+    const file = new KeptFile(message.file.file.url, (copy) => this.file === file && Object.assign(link, { href: copy }));
+    this.file = file;
+    Object.assign(link, { href: file.address, download: message.file.name, hidden: false });
   }
 
   async copy() {

@@ -10,7 +10,7 @@ const KINDS_OF_THRESHOLDING = [
 
 class Thresholds {
   constructor(root, view, ask) {
-    Object.assign(this, { root, view, ask, run: "", link: "", held: new Map(), wanted: null, problem: "" });
+    Object.assign(this, { root, view, ask, run: "", link: "", held: new Map(), wanted: null, problem: "", letGoAt: -Infinity });
     this.note = new Status(root.querySelector(".threshold-note")); // else it would speak at every move of the cursor
     this.mark = root.querySelector(".threshold-mark");
     this.figures = KINDS_OF_THRESHOLDING.map((each) => this.figure(each));
@@ -20,7 +20,8 @@ class Thresholds {
     this.mark.querySelector("input").addEventListener("change", this.redraw);
     view.timeline.watchers.push(this.redraw);
     for (const name of ["change", "click"]) view.root.addEventListener(name, this.redraw, true); // of another image
-    window.addEventListener("imagen:lost-comparison", () => this.wanted && this.answer({ kind: "thresholds_failed", text: LOST_COMPARISON }));
+    window.addEventListener("imagen:sent", () => this.wanted && this.letGo());
+    window.addEventListener("imagen:lost-comparison", () => this.lost());
   }
 
   figure(each) {
@@ -53,6 +54,20 @@ class Thresholds {
     if (message.kind === "thresholds") this.steps(message).set(message.step, message);
     else Object.assign(this, { wanted: null, problem: message.text || "" });
     this.redraw();
+  }
+
+  // Something else is to be drawn, and would wait for it.
+  letGo() {
+    const steps = this.steps(this.wanted);
+    for (const step of steps.asked) if (!steps.has(step)) steps.asked.delete(step);
+    Object.assign(this, { wanted: null, letGoAt: performance.now() });
+    document.querySelector("#stop-comparison").click();
+  }
+
+  // Gradio tells the same of one that was let go, and may do so when the next one has been asked for.
+  lost() {
+    if (!this.wanted || performance.now() - this.letGoAt < 5000) return;
+    this.answer({ kind: "thresholds_failed", text: LOST_COMPARISON });
   }
 
   // What was answered for a stage and image: step -> message.

@@ -82,6 +82,7 @@ class CascadeView {
     this.problem("");
     this.status.say("Sent; waiting for its turn.", true);
     this.state("running");
+    window.dispatchEvent(new Event("imagen:sent"));
     this.stopButton.begin(() => document.querySelector("#generate").click());
   }
 
@@ -92,6 +93,7 @@ class CascadeView {
   begun(message) {
     this.current = message.run;
     this.runs.begun(message);
+    this.stepsGone(this.runs.current);
     this.restyle.begun();
     this.problem("");
     this.state("running");
@@ -142,17 +144,27 @@ class CascadeView {
     this.current = "none";
     this.problem("");
     this.clear(run.numImages);
-    for (const lane of this.lanes.values()) lane.bringBack(run.lanes ? run.lanes.get(lane.stage.name) : lane.nothing());
+    for (const lane of this.lanes.values()) lane.bringBack(run.lanes.get(lane.stage.name));
+    this.stepsGone(run);
     this.state(run.state);
     this.kept.begun(run);
     this.timeline.reset();
     this.timeline.grown();
-    if (run.finished && run.lanes) this.result.finish(run.finished, this.lanes);
+    if (run.finished) this.result.finish(run.finished, this.lanes);
     this.restyle.show(run);
     thresholds.begin({ run: `back ${performance.now()}`, link: run.link });
     this.change({ image: 0 });
     window.imagenRecall = run.link;
     document.querySelector("#recall")?.click();
+  }
+
+  // Whether only the last pictures of the run are here. The server is told, which would send no more than those where it
+  // still has them itself.
+  stepsGone({ released, link }) {
+    const note = this.part(".released-note");
+    note.textContent = released ? STEPS_GONE : "";
+    note.hidden = !released;
+    window.imagenAnew = released ? link : "";
   }
 
   clear(numImages) {

@@ -32,6 +32,7 @@ _SCRIPTS = (
     "history_store.js",
     "clipboard.js",
     "result.js",
+    "run_memory.js",
     "runs.js",
     "fork.js",
     "restyle.js",

@@ -15,6 +15,7 @@ from imagen_core.ui.drafts_panel import drafts_panel
 from imagen_core.ui.form import Form
 from imagen_core.ui.handlers import Handlers
 from imagen_core.ui.history_panel import history_panel, question
+from imagen_core.ui.leaving import connect_leaving
 from imagen_core.ui.model import Models
 from imagen_core.ui.openings import Openings, Outputs, connect_openings
 from imagen_core.ui.prompt_panel import PromptPanel, examples, prompt_panel
@@ -30,12 +31,13 @@ from imagen_core.ui.words_panel import word_maps_switch, words_panel
 
 _SAMPLER = "sampler"  # everything that draws waits in one queue, so that two runs do not share two cores
 _QUEUE = 32  # visitors that may wait
-# Before a run: tell the view, give a seed that is not locked a new value, and take the place of a fork from the view.
-# Nothing while a run goes on.
-_BEGIN = """(lock, seed, fork) => {
-  if (document.body.hasAttribute('data-running')) return [seed, fork];
+# Before a run: tell the view, give a seed that is not locked a new value, and take the place of a fork from the view,
+# and the run whose steps are gone. Nothing while a run goes on.
+_BEGIN = """(lock, seed, fork, anew) => {
+  if (document.body.hasAttribute('data-running')) return [seed, fork, anew];
   window.dispatchEvent(new Event('imagen:begin'));
-  return [lock ? seed : Math.floor(Math.random() * 4294967296), window.imagenFork || ''];
+  const drawn = lock ? seed : Math.floor(Math.random() * 4294967296);
+  return [drawn, window.imagenFork || '', window.imagenAnew || ''];
 }"""
 _OPEN = "<p class='note'>Every PNG made here carries its recipe. Choose one, or drop it anywhere on the page.</p>"
 _LOST = "() => { window.dispatchEvent(new Event('imagen:lost')); }"
@@ -76,7 +78,7 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
                 picture = gr.UploadButton("Open a picture's recipe", file_types=[".png"], elem_id="open", size="md")
                 gr.HTML(_OPEN, apply_default_css=False)
                 # Here, because a component between two tabs parts their row in two.
-                fork = gr.Textbox(label="Fork", elem_classes="unseen")
+                fork, anew = (gr.Textbox(label=label, elem_classes="unseen") for label in ("Fork", "Anew"))
         controls = {"prompt": panel.prompt, **quick.controls, **variations.controls, **stages}
         connect_variations(variations, quick)
         form = Form(controls, default, fork)
@@ -91,10 +93,11 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
             vocabulary_panel(models.first)
         kept = (gr.State(None), gr.State(None), gr.State(None))
         openings = Openings(
-            models, form, Outputs(output.view, quick.lock, asked, *kept, attention, sweep.handlers.controls)
+            models, form, Outputs(output.view, quick.lock, asked, *kept, attention, anew, sweep.handlers.controls)
         )
         handlers = Handlers(models, form, openings.outputs, address)
         _connect_run(handlers, openings, panel, quick, output)
+        _connect_comparison(handlers, output)
         drafts.connect(openings, _SAMPLER)
         sweep.connect(openings, _SAMPLER)
         if isinstance(menu := form.controls.get("model"), gr.Dropdown):
@@ -107,14 +110,13 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
                 api_visibility="private",
                 show_progress="hidden",
             )
-        arrival = connect_arrival(blocks, openings, panel.generate)
-        sweep.connect_link(arrival)
+        connect_arrival(blocks, openings, panel.generate)
         connect_openings(openings, picture, history)
         connect_restyling(openings)
         connect_recall(openings)
         blocks.load(models.first.load_ahead, None, None, queue=False, api_visibility="private", show_progress="hidden")
-        for part in (handlers, drafts.handlers, drafts.promoting, sweep.handlers, sweep.promoting):
-            blocks.unload(part.leave)
+        parts = (handlers, drafts.handlers, drafts.promoting, sweep.handlers, sweep.promoting)
+        connect_leaving(blocks, [part.leave for part in parts])
         publish_generate(models.first, default, _SAMPLER)
     blocks.queue(max_size=_QUEUE, default_concurrency_limit=1)
     return blocks
@@ -125,19 +127,19 @@ def _connect_run(
 ) -> None:
     """Generate and Enter begin a run, Stop ends it."""
     controls = openings.form.controls
-    seed, fork = controls["seed"], openings.form.fork
+    seed, fork, anew = controls["seed"], openings.form.fork, openings.outputs.anew
     assert fork is not None
     begun = gr.on(
         [panel.generate.click, panel.prompt.submit],
         None,
-        [quick.lock, seed, fork],
-        [seed, fork],
+        [quick.lock, seed, fork, anew],
+        [seed, fork, anew],
         js=_BEGIN,
         api_visibility="private",
     )
     drawn = begun.then(
         handlers.draw,
-        {*controls.values(), fork, openings.outputs.shared, openings.outputs.attention},
+        {*controls.values(), fork, anew, openings.outputs.shared, openings.outputs.attention},
         output.view,
         api_name="draw",
         api_visibility="private",
@@ -159,6 +161,12 @@ def _connect_run(
         show_progress="hidden",
     )
     drawn.failure(None, js=_LOST, api_visibility="private")
+    panel.stop.click(handlers.stop, None, output.view, queue=False, api_visibility="private", show_progress="hidden")
+    panel.stop.click(None, cancels=[drawn], api_visibility="private")
+
+
+def _connect_comparison(handlers: Handlers, output: _Output) -> None:
+    """The view asks for a comparison, and presses an unseen button to let it go: it would hold up the next run."""
     compared = output.view.submit(
         handlers.compare,
         None,
@@ -169,5 +177,7 @@ def _connect_run(
         trigger_mode="multiple",
     )
     compared.failure(None, js=_LOST_COMPARISON, api_visibility="private")
-    panel.stop.click(handlers.stop, None, output.view, queue=False, api_visibility="private", show_progress="hidden")
-    panel.stop.click(None, cancels=[drawn], api_visibility="private")
+    button = gr.Button("Stop comparing", elem_id="stop-comparison", elem_classes="unseen")
+    # Out of the queue first: where the next run has joined it by then, gradio goes on telling it the place that it had.
+    button.click(None, cancels=[compared], api_visibility="private")
+    button.click(handlers.stop_comparing, queue=False, api_visibility="private", show_progress="hidden")

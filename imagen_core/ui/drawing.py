@@ -26,11 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Order:
-    """What to draw, the messages so far, which those of the drawing go on from, and whether with maps of the words."""
+    """What to draw, the messages so far, which those of the drawing go on from, and whether with maps of the words.
+
+    anew: whether with all steps, also those of stages that are kept.
+    """
 
     recipe: Recipe
     messages: Messages
     attention: bool = False
+    anew: bool = False
 
 
 def drawing(models: Mapping[str, BackgroundModel]) -> Work[Order, Message]:
@@ -47,7 +51,7 @@ def drawing(models: Mapping[str, BackgroundModel]) -> Work[Order, Message]:
         stage = None
         try:
             imagen = models[recipe.model].get()
-            run, checks = imagen.stream(recipe, order.attention), Checks(imagen.weights)
+            run, checks = imagen.stream(recipe, order.attention, order.anew), Checks(imagen.weights)
             attach(run)
             last = None
             for event in run:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gradio.components import Component
 
-from imagen_core.fork import FORK_RULES
+from imagen_core.fork import FORK_RULES, Fork
 from imagen_core.recipe import RULES, STAGES, Recipe, RecipeError
 from imagen_core.validation import shown
 
@@ -42,16 +42,20 @@ class Form:
             else:
                 nested[name] = value
         fork = None if self.fork is None else values.get(self.fork)
-        return self._forked(fork, nested | stages) if fork else self.default.updated(nested | stages)
+        if not fork:
+            return self.default.updated(nested | stages)
+        left = self.fork_in(fork)
+        return left.parent.forked(left.stage, left.step, nested | stages, left.history)
 
-    def _forked(self, text: object, changes: Mapping[str, object]) -> Recipe:
+    def fork_in(self, text: object) -> Fork:
+        """Where the next run leaves which other one, as the browser wrote it. Raises `RecipeError`."""
         place, mark, link = text.partition("?") if isinstance(text, str) else ("", "", "")
         stage, _, step_and_history = place.partition(".")
         step, _, history = step_and_history.partition(".")
         if not mark:
             raise RecipeError("fork", f"must be a place and a link, not {shown(text)}")
         number: Any = FORK_RULES["step"].read(step)
-        return Recipe.from_link(link).forked(stage, number, changes, history or None)
+        return Fork(Recipe.from_link(link), stage, number, history or None)
 
     def show(self, recipe: Recipe) -> dict[Component, object]:
         """What the controls must show for `recipe`."""

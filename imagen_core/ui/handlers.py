@@ -31,6 +31,7 @@ class Handlers:
         self._outputs = outputs
         self._address = address
         self._visits = Visits()
+        self._comparisons = Visits()
         self._drawn = lent(drawing(models.offered))
         self._compared = lent(comparing(models.offered))
 
@@ -49,7 +50,8 @@ class Handlers:
                         yield messages.message("note", text=f"{loading} {told}")
                 model.get()  # here, because a process that is forked for the drawing has what is loaded by then
                 shared, attention = values.get(self._outputs.shared), values.get(self._outputs.attention) is True
-                for message in self._drawn(Order(recipe, messages, attention), visit.attach):
+                anew = values.get(self._outputs.anew) == recipe.to_link()
+                for message in self._drawn(Order(recipe, messages, attention, anew), visit.attach):
                     if message["kind"] != "finished":
                         yield message
                         continue
@@ -67,7 +69,7 @@ class Handlers:
         data = event._data if isinstance(event._data, dict) else {}
         run = {"run": str(data.get("run", ""))[:32]}
         messages = Messages()
-        with self._visits.open(_session(request)) as visit:
+        with self._comparisons.open(_session(request)) as visit:
             try:
                 asked = comparison_asked(data, messages)
                 self._models.of(asked.recipe).get()
@@ -81,9 +83,14 @@ class Handlers:
         self._visits.stop(_session(request))
         return Messages().message("stopped", run="")
 
+    def stop_comparing(self, request: gr.Request) -> None:
+        """Stop the comparison that this visitor has running: something else is to be drawn."""
+        self._comparisons.stop(_session(request))
+
     def leave(self, request: gr.Request) -> None:
         """The visitor's tab was closed."""
         self._visits.stop(_session(request))
+        self._comparisons.stop(_session(request))
 
     def choose_model(self, values: Mapping[Component, object]) -> dict[Component, object]:
         """Another model was chosen: the form shows the settings that it is at its best with, and keeps the words."""

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from imagen_core.events import Event, Preview, PromptEncoded, StageFinished, StageStarted, WordAttention
+from imagen_core.fork import Fork
 from imagen_core.recipe import SIZES, Recipe
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Messages:
     def begun(self, recipe: Recipe) -> Message:
         """The first: which stages will run, and what tells this run from another one."""
         values = {"prompt": recipe.prompt, "seed": recipe.seed, "num_images": recipe.num_images}
-        values |= {"link": recipe.to_link(), "fork": fork_message(recipe)}
+        values |= {"link": recipe.to_link(), "fork": fork_message(recipe.fork)}
         return self.message("begun", stages=list(recipe.stages()), **values)
 
     def event(self, event: Event) -> Message | None:
@@ -128,9 +129,8 @@ def _attention(preview: Preview) -> Message:
     return {} if preview.attention is None else {"attention": encoded_attention(preview.attention)}
 
 
-def fork_message(recipe: Recipe) -> Message | None:
+def fork_message(fork: Fork | None) -> Message | None:
     """Where a recipe leaves which other one, for the view; None where it has no fork."""
-    fork = recipe.fork
     if fork is None:
         return None
     parent = {"link": fork.parent.to_link(), "prompt": fork.parent.prompt, "seed": fork.parent.seed}

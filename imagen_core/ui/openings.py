@@ -11,15 +11,14 @@ import gradio as gr
 from gradio.components import Component
 
 from imagen_core import link
-from imagen_core.check import Shared, shared
-from imagen_core.contact_sheet import is_sheet, read_sweep
-from imagen_core.metadata import MetadataError, read_check, read_recipe
+from imagen_core.check import shared
+from imagen_core.metadata import MetadataError
 from imagen_core.recipe import Recipe, RecipeError
-from imagen_core.sweep import Sweep
 from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Messages, fork_message
 from imagen_core.ui.model import Models
-from imagen_core.ui.opening import REPLAY_COST, recipe_in_address
+from imagen_core.ui.opened import Opened, carried_by, in_address
+from imagen_core.ui.opening import REPLAY_COST, sweep_in_address
 from imagen_core.ui.sweep_handlers import SweepControls
 
 Answer = dict[Component, object]
@@ -31,7 +30,8 @@ class Outputs:
 
     shared: keeps what the opened recipe's picture was. settled: the recipe that was opened or drawn last, which is lost
     to nobody. pending: what waits for an answer to the question. attention: whether word maps are wanted; no recipe's.
-    sweep: what an opened sheet changes beside its recipe.
+    anew: the link of the run on show, where the browser has let go of its steps. sweep: what an opened sheet changes
+    beside its recipe.
     """
 
     view: gr.HTML
@@ -41,20 +41,8 @@ class Outputs:
     settled: gr.State
     pending: gr.State
     attention: gr.Checkbox
+    anew: gr.Textbox
     sweep: SweepControls
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A recipe from outside, what its picture was, and the sentence that tells that it is there.
-
-    sweep: that of which the recipe is the base, where a sheet was opened.
-    """
-
-    recipe: Recipe
-    shared: Shared | None
-    text: str
-    sweep: Sweep | None = None
 
 
 class Openings:
@@ -79,41 +67,59 @@ class Openings:
         return {*self.form.controls.values(), self.outputs.settled}
 
     def open_link(self, request: gr.Request) -> Answer:
-        """Fill the form with the recipe in the page's address, if there is one, and have a small one drawn at once."""
+        """Fill the form with what the page's address holds, a recipe or a sweep; a small recipe is drawn at once."""
         try:
-            found = recipe_in_address(request.query_params.multi_items())
+            opened = in_address(request.query_params.multi_items())
         except RecipeError as error:
             return self.say("refused", text=f"This link cannot be opened: {error}")
-        if found is None:
+        if opened is None:
             return self._nothing()
-        recipe, was = found
-        if recipe.model not in self._models.offered:
-            return self._foreign(recipe)
-        replay = recipe.cost <= REPLAY_COST
-        long = f"Opened a link to a long run ({recipe.cost:,} steps): press Generate to begin."
-        return self._show(Opened(recipe, was, "Opened a link." if replay else long), replay)
+        if self._is_foreign(opened):
+            return self._offer_another(opened)
+        cost = opened.recipe.cost
+        if opened.sweep is None and cost > REPLAY_COST:
+            text = f"Opened a link to a long run ({cost:,} steps): press Generate to begin."
+            return self._show(replace(opened, text=text))
+        return self._show(opened, replay=opened.sweep is None)
 
-    def bring_back(self, kept: Mapping[str, object]) -> Answer:
+    def axes_in_link(self, request: gr.Request) -> Answer:
+        """The axes of the sweep in the address of a page that was loaded anew, which only the address has kept."""
+        try:
+            sweep = sweep_in_address(request.query_params.multi_items())
+        except RecipeError:
+            return {}
+        return {} if sweep is None else self.outputs.sweep.show(sweep)
+
+    def bring_back(self, kept: Mapping[str, object], axes: Answer) -> Answer:
         """Show what the form held before the page was loaded anew, by name; the prompt alone, if a value is wrong.
 
-        It may be something that nobody has drawn: it is asked about before it is overwritten.
+        Its "fork" is the place where the next run was to leave an earlier one; it is let go of where the form no longer
+        fits to it.
+        It may be something that nobody has drawn: it is asked about before it is overwritten. `axes` are shown beside.
         """
         controls = self.form.controls
         before = self.form.show(self.form.default)
         values = before | {control: kept[name] for name, control in controls.items() if name in kept}
+        text, fork = "The page was loaded anew; your settings are back.", None
         try:
             shown = self.form.show(self.form.recipe(values))
         except RecipeError:
             shown = {controls["prompt"]: str(kept.get("prompt", ""))}
+        if (place := kept.get("fork")) and self.form.fork is not None:
+            try:
+                self.form.recipe(values | {self.form.fork: place})
+                fork = fork_message(self.form.fork_in(place))
+            except RecipeError as error:
+                text = f"The page was loaded anew; your settings are back, but not the fork: {error}"
         lock = {self.outputs.lock: kept.get("lock") is True}
-        return shown | lock | self.say("opened", text="The page was loaded anew; your settings are back.", replay=False)
+        return shown | lock | axes | self.say("opened", text=text, replay=False, swept=bool(axes), fork=fork)
 
     def open_picture(self, path: str | None, values: Mapping[Component, object]) -> Answer:
         """Open the recipe that a dropped PNG carries, or the sweep, where it is a sheet."""
         if path is None:
             return self._nothing()
         try:
-            return self._offer(_carried_by(Path(path)), values)
+            return self._offer(carried_by(Path(path)), values)
         except MetadataError as error:
             return self.say("refused", text=str(error))
 
@@ -166,15 +172,30 @@ class Openings:
 
     def _offer(self, opened: Opened, values: Mapping[Component, object]) -> Answer:
         """Show a recipe, or ask first where the form holds settings that were neither drawn nor opened."""
-        if opened.recipe.model not in self._models.offered:
-            return self._foreign(opened.recipe)
         here = self.settle(values)
         settled = values.get(self.outputs.settled)
         lost_to_nobody = [each for each in (opened.recipe, settled, self.form.default) if isinstance(each, Recipe)]
-        if here is not None and here in [replace(each, fork=None) for each in lost_to_nobody]:
+        kept = here is not None and here in [replace(each, fork=None) for each in lost_to_nobody]
+        unsaved = "" if kept else "You changed settings and have not drawn them. "
+        if self._is_foreign(opened):
+            return self._offer_another(opened, unsaved)
+        if kept:
             return self._show(opened)
-        name = f"“{_short(opened.recipe.prompt)}”" if opened.recipe.prompt else "a recipe without a prompt"
-        text = f"You changed settings and have not drawn them. Open {name} in their place?"
+        return self._ask(f"{unsaved}Open {opened.name} in their place?", opened)
+
+    def _is_foreign(self, opened: Opened) -> bool:
+        """Whether no model of this page can draw it."""
+        return opened.recipe.model not in self._models.offered
+
+    def _offer_another(self, opened: Opened, unsaved: str = "") -> Answer:
+        """Ask whether the page's own model shall draw it. A link or a picture may come from a page with other ones."""
+        theirs, ours = opened.recipe.model, self._models.default
+        what = f"{opened.name} is" if opened.sweep is None else f"The sweep of {opened.name} is"
+        what = what[0].upper() + what[1:]
+        text = f"{unsaved}{what} for the model {theirs}, which this page does not have. Open it for {ours} instead?"
+        return self._ask(text, opened.with_model(ours))
+
+    def _ask(self, text: str, opened: Opened) -> Answer:
         question = Messages().message("question", text=text)
         return {self.outputs.question: question, self.outputs.pending: opened, self.outputs.view: gr.skip()}
 
@@ -182,33 +203,12 @@ class Openings:
         """The form shows the recipe, its seed is kept, and so is what its picture was."""
         kept = {self.outputs.lock: True, self.outputs.shared: opened.shared, self.outputs.settled: opened.recipe}
         swept = opened.sweep is not None
-        told = self.say("opened", text=opened.text, replay=replay, fork=fork_message(opened.recipe), swept=swept)
+        told = self.say("opened", text=opened.text, replay=replay, fork=fork_message(opened.recipe.fork), swept=swept)
         axes = {} if opened.sweep is None else self.outputs.sweep.show(opened.sweep)
         return self.form.show(opened.recipe) | axes | kept | {self.outputs.pending: None} | told
 
-    def _foreign(self, recipe: Recipe) -> Answer:
-        """No model of this page can draw the recipe."""
-        offered = ", ".join(self._models.offered)
-        return self.say(
-            "refused", text=f"That recipe is for the model {recipe.model}, and this page draws with {offered}."
-        )
-
     def _nothing(self) -> Answer:
         return {self.outputs.view: gr.skip()}
-
-
-def _carried_by(path: Path) -> Opened:
-    """What a PNG carries. Raises `MetadataError`."""
-    if is_sheet(path):
-        sweep = read_sweep(path)
-        return Opened(sweep.recipe, None, "Opened the sheet's sweep, and the recipe that it varies.", sweep)
-    recipe, check = read_recipe(path), read_check(path)
-    was = None if check is None else Shared(recipe, check)
-    return Opened(recipe, was, "Opened the picture's recipe: press Generate to draw it again.")
-
-
-def _short(prompt: str) -> str:
-    return prompt if len(prompt) <= 60 else f"{prompt[:60]}…"
 
 
 def connect_openings(openings: Openings, picture: gr.UploadButton, history: gr.HTML) -> None:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import gradio as gr
 from gradio.components import Component
-from gradio.events import Dependency
 
 from imagen_core.ui.openings import Answer, Openings
 
@@ -20,6 +18,7 @@ _RECALL = "() => window.imagenRecall"  # the link of an earlier run, which the v
 _KEEP = """(...values) => {
   if (!window.imagenArrived) return;
   const form = Object.fromEntries(%s.map((name, place) => [name, values[place]]));
+  form.fork = window.imagenFork || '';
   try {
     sessionStorage.setItem('imagen:form', JSON.stringify(form));
   } catch {} // forbidden in this window, or full
@@ -35,14 +34,6 @@ _KEPT = """() => {
 _ARRIVED = "() => { window.imagenArrived = true; window.dispatchEvent(new Event('imagen:replay')); }"
 _MAX_LENGTH = 200_000  # characters
 _LOCK = "lock"  # beside the names of the form's controls
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """The moment when the browser has told, in `kept`, what was in the form before the page was loaded anew."""
-
-    read: Dependency
-    kept: gr.Textbox
 
 
 def connect_recall(openings: Openings) -> None:
@@ -63,22 +54,23 @@ def connect_recall(openings: Openings) -> None:
     )
 
 
-def connect_arrival(blocks: gr.Blocks, openings: Openings, generate: gr.Button) -> Arrival:
-    """Keep the form whenever it changes; a visitor who arrives finds it again, or what the page's address holds."""
+def connect_arrival(blocks: gr.Blocks, openings: Openings, generate: gr.Button) -> None:
+    """Keep the form and its fork as they change; who arrives finds them again, or what the page's address holds."""
     named = {**openings.form.controls, _LOCK: openings.outputs.lock}
     shown = {name: control for name, control in named.items() if not isinstance(control, gr.State)}
     changes = [control.change for control in shown.values()]  # type: ignore[attr-defined]
     keep = _KEEP % json.dumps(list(shown))
-    gr.on([*changes, generate.click], None, list(shown.values()), None, js=keep, api_visibility="private")
+    fork = gr.Button("Keep the form", elem_id="keep-form", elem_classes="unseen")  # pressed where the fork changes
+    gr.on([*changes, generate.click, fork.click], None, list(shown.values()), None, js=keep, api_visibility="private")
     kept = gr.Textbox(elem_classes="unseen")
     read = blocks.load(None, None, kept, js=_KEPT, api_visibility="private")
 
     def arrive(text: object, request: gr.Request) -> Answer:
-        return openings.bring_back(form) if (form := _form(text)) else openings.open_link(request)
+        form = _form(text)
+        return openings.bring_back(form, openings.axes_in_link(request)) if form else openings.open_link(request)
 
     opened = read.then(arrive, kept, openings.changed, queue=False, api_visibility="private", show_progress="hidden")
     opened.then(None, js=_ARRIVED, api_visibility="private")
-    return Arrival(read, kept)
 
 
 def _form(text: object) -> Mapping[str, object]:

@@ -66,6 +66,7 @@ def launch(blocks: gr.Blocks, place: Place, *, quiet: bool = True) -> str:
         prevent_thread_lock=True,
         quiet=quiet,
     )
+    blocks.config["connect_heartbeat"] = False  # `leaving.py` tells why, and what is in its place
     return str(url)
 
 

@@ -21,7 +21,6 @@ from imagen_core.ui.errors import sentence
 from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Message, Messages
 from imagen_core.ui.model import Models
-from imagen_core.ui.opening import sweep_in_address
 from imagen_core.ui.sweep_messages import SweepMessages
 from imagen_core.ui.visits import Visits
 from imagen_core.zero_gpu import is_lent, lent
@@ -77,10 +76,6 @@ class SweepHandlers:
         """What `draw` reads."""
         return {*self._form.controls.values(), *self.controls.of_axes}
 
-    def opened(self) -> list[Component]:
-        """What `open_link` fills."""
-        return [*self._form.controls.values(), *self.controls.of_axes, self.controls.view]
-
     def draw(self, values: Mapping[Component, object], request: gr.Request) -> Iterator[Message]:
         """Draw the sweep cell by cell and yield its messages, at the end with the sheet."""
         messages = SweepMessages()
@@ -111,22 +106,6 @@ class SweepHandlers:
                 yield messages.finished()
             except Exception as error:
                 yield messages.message("failed", text=sentence(error))
-
-    def arrive(self, kept: object, request: gr.Request) -> dict[Component, object]:
-        """As `open_link`; where the page was loaded anew and has `kept` its form, that stays as it was."""
-        mine = {*self.controls.of_axes, self.controls.view}
-        return {control: value for control, value in self.open_link(request).items() if not kept or control in mine}
-
-    def open_link(self, request: gr.Request) -> dict[Component, object]:
-        """Fill the form and the axes with the sweep in the page's address, if there is one."""
-        try:
-            sweep = sweep_in_address(request.query_params.multi_items())
-        except RecipeError as error:
-            text = f"This link cannot be opened: {error}"
-            return {self.controls.view: SweepMessages().message("refused", text=text)}
-        if sweep is None:
-            return {self.controls.view: gr.skip()}
-        return self._form.show(sweep.recipe) | self.controls.show(sweep)
 
     def stop(self, request: gr.Request) -> Message:
         """Stop what this visitor has running here."""

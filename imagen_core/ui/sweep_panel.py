@@ -11,14 +11,8 @@ from imagen_core.ui.form import Form
 from imagen_core.ui.model import Models
 from imagen_core.ui.openings import Openings
 from imagen_core.ui.promoting import Promoting
-from imagen_core.ui.recalling import Arrival
 from imagen_core.ui.run_panel import RunPanel, buttons, run_panel
 from imagen_core.ui.sweep_handlers import NO_AXIS, AxisControls, SweepControls, SweepHandlers
-
-_SHOW = """() => {
-  if (/[?&]sweep\\.[xy]=/.test(location.search))
-    [...document.querySelectorAll('button[role=tab]')].find((tab) => tab.textContent.trim() === 'Sweep')?.click();
-}"""
 
 
 @dataclass(frozen=True)
@@ -33,19 +27,6 @@ class SweepPanel:
         """Buttons draw and stop, cells are promoted and opened."""
         handlers = self.handlers
         self.run.connect(handlers.draw, handlers.inputs(), handlers.stop, self.promoting, page, sampler)
-
-    def connect_link(self, arrival: Arrival) -> None:
-        """A link to a sweep fills the tab and shows it."""
-        handlers = self.handlers
-        opened = arrival.read.then(
-            handlers.arrive,
-            arrival.kept,
-            handlers.opened(),
-            queue=False,
-            api_visibility="private",
-            show_progress="hidden",
-        )
-        opened.then(None, js=_SHOW, api_visibility="private")
 
 
 def sweep_panel(models: Models, form: Form, address: str) -> SweepPanel:

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from imagen_core.contact_sheet import read_sweep
 from tests.browser.conftest import OpenPage
-from tests.browser.running import begin, finished_picture, state
+from tests.browser.running import begin, finished_picture, saved, state
+from tests.browser.test_sweep import SWEEP, sweep
 from tests.ui_page import GRADIO_WARNING
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
 
+SHEET_GONE = "The server no longer keeps this sheet: press Draw the sweep to make it again."
 GONE = "The server no longer keeps this picture: press Generate to draw it again."
 
 
@@ -51,4 +54,31 @@ def test_a_picture_that_is_gone_is_told_and_its_last_step_is_shown(fileless: Pag
     address = fileless.url
     fileless.click(".download")
     expect(fileless.locator("#view .problem")).to_have_text(GONE)
+    assert fileless.url == address
+
+
+def draw_sweep(page: Page) -> None:
+    page.goto(f"{page.url.partition('?')[0]}?{SWEEP.to_link()}")
+    expect(page.locator(".sweep .status")).to_have_text("Opened a sweep: press Draw.")
+    page.click("#draw-sweep")
+    sweep(page, "finished")
+
+
+def test_the_browser_has_a_copy_of_a_sweep_s_sheet(open_page: OpenPage) -> None:
+    """The link led to a file that the server deletes after an hour or two."""
+    page = open_page()
+    draw_sweep(page)
+    expect(page.locator(".save-sheet")).to_have_attribute("href", re.compile("^blob:"))
+    page.route("**/file=**", lambda route: route.abort())
+    assert read_sweep(saved(page.locator(".save-sheet"))) == SWEEP
+    with page.expect_download() as download:
+        page.click(".save-sheet")
+    assert download.value.suggested_filename == "sweep-7.png"
+
+
+def test_a_sheet_that_is_gone_is_told(fileless: Page) -> None:
+    draw_sweep(fileless)
+    address = fileless.url
+    fileless.click(".save-sheet")
+    expect(fileless.locator(".sweep .problem")).to_have_text(SHEET_GONE)
     assert fileless.url == address

@@ -8,10 +8,12 @@ from playwright.sync_api import Browser, Page, expect
 from imagen_core.recipe import Recipe
 from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
-from tests.browser.running import begin, state
+from tests.browser.running import begin, press, state
+from tests.browser.test_timeline import every_step
 from tests.ui_page import GRADIO_WARNING, Recorded, free_port, recorded, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
+__all__ = ["every_step"]  # a fixture
 
 BACK = "The page was loaded anew; your settings are back."
 
@@ -42,6 +44,35 @@ def test_the_form_is_there_again_and_the_address_is_not_drawn_over_it(open_page:
     page.wait_for_selector(".lane[data-stage=sr1024]")
     page.wait_for_function("window.imagenArrived")
     prompt(page, "")
+
+
+def test_a_fork_is_there_again_and_is_drawn(open_page: OpenPage, imagen: Recorded) -> None:
+    """The form came back without it: Generate drew another picture from the beginning."""
+    parent = Recipe(prompt="an apple", seed=4, last_stage="base").updated({"base": {"num_steps": 6}})
+    page = open_page(parent.to_link())
+    state(page, "finished")
+    film = page.locator(".lane[data-stage=base] .filmstrip")
+    film.press("Home")
+    film.press("ArrowRight")
+    expect(page.locator(".lane[data-stage=base]")).to_have_attribute("data-step", "2")
+    page.click("#view .button.fork")
+    page.wait_for_function("sessionStorage.getItem('imagen:form').includes('base.2?')")
+    page.fill("#field-prompt textarea", "a pear")
+    page.check("#view .fork-restart input")
+    page.wait_for_function("sessionStorage.getItem('imagen:form').includes('base.2.restarted?')")
+    page.reload()
+    expect(page.locator("#view .status")).to_have_text(BACK)
+    prompt(page, "a pear")
+    expect(page.locator("#view .fork-note")).to_contain_text("Forking from step 2 at 64 pixels of “an apple”, seed 4")
+    expect(page.locator("#view .fork-restart input")).to_be_checked()
+    press(page, "#generate")
+    state(page, "finished")
+    assert imagen.recipes[-1] == parent.forked("base", 2, {"prompt": "a pear"}, "restarted")
+    page.click("#view .fork-cancel")
+    page.wait_for_function("!sessionStorage.getItem('imagen:form').includes('base.2')")
+    page.reload()
+    expect(page.locator("#view .status")).to_have_text(BACK)
+    expect(page.locator("#view .fork-bar")).to_be_hidden()
 
 
 def test_a_server_that_is_started_anew_in_the_midst_of_a_run_is_noticed(browser: Browser) -> None:

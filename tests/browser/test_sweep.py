@@ -11,7 +11,7 @@ from imagen_core.sweep import Sweep
 from imagen_core.sweep_axis import Axis
 from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
-from tests.browser.running import enter
+from tests.browser.running import enter, saved
 from tests.browser.test_access import violations
 from tests.ui_page import GRADIO_WARNING, Recorded
 
@@ -34,8 +34,7 @@ def test_link_opens_a_sweep_that_is_drawn_chosen_and_promoted(open_page: OpenPag
     sweep(page, "finished")
     expect(page.locator(".cells td[data-state=done]")).to_have_count(4)
     expect(page.locator(".cells th")).to_have_text(["1", "3", "ddim", "euler"])
-    data = page.request.get(page.locator(".save-sheet").get_attribute("href") or "").body()
-    assert read_sweep(data) == SWEEP
+    assert read_sweep(saved(page.locator(".save-sheet"))) == SWEEP
     page.click(".copy-sweep")
     expect(page.locator(".copy-sweep")).to_have_text("Link copied")
     copied = page.evaluate("navigator.clipboard.readText()")
@@ -86,9 +85,22 @@ def test_a_broken_sweep_is_told(open_page: OpenPage) -> None:
 
 def test_broken_link_is_told(open_page: OpenPage) -> None:
     page = open_page(query="prompt=a&sweep.x=colour:1")
-    expect(page.locator(".sweep .problem")).to_contain_text(
+    expect(page.locator("#view .problem")).to_contain_text(
         "This link cannot be opened: colour is not among", timeout=LONG
     )
+    expect(page.locator("#view .problem")).to_be_visible()
+
+
+def test_a_sweep_for_another_model_is_offered_for_the_page_s_own(open_page: OpenPage) -> None:
+    foreign = Sweep(SMALL.updated({"model": "another"}), SWEEP.axes)
+    page = open_page(query=foreign.to_link())
+    expect(page.locator(".question")).to_contain_text("for the model another, which this page does not have")
+    assert violations(page) == []
+    page.click(".question-open")
+    expect(page.locator(".sweep .status")).to_have_text("Opened a sweep: press Draw.", timeout=LONG)
+    page.click("#draw-sweep")
+    sweep(page, "finished")
+    expect(page.locator(".cells td[data-state=done]")).to_have_count(4)
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])

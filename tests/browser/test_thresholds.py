@@ -15,6 +15,7 @@ from imagen_core.imagen import Imagen
 from imagen_core.images import to_pil
 from imagen_core.recipe import Recipe
 from tests.browser.conftest import OpenPage
+from tests.browser.holding import held
 from tests.browser.running import begin, state
 from tests.browser.test_access import violations
 from tests.browser.test_timeline import WAIT, drawn, every_step, lane
@@ -183,3 +184,42 @@ def test_the_note_is_quiet_while_the_cursor_moves(open_page: OpenPage) -> None:
     expect(track).to_have_attribute("aria-valuenow", "1", timeout=WAIT)
     assert moves["spoken"] <= moves["most"]
     expect(page.locator(f"{PANEL} .threshold-note")).to_contain_text("step 1 of 8")
+
+
+@pytest.mark.parametrize("tab", ["Create", "Drafts"])
+def test_a_run_stops_the_comparison_of_its_own_visitor(open_page: OpenPage, imagen: Recorded, tab: str) -> None:
+    """The visitor's next run waited until all steps had been compared."""
+    page = open_page()
+    small(page)
+    drawn(page)
+    with held(imagen, "base", 1):
+        page.click(f"{PANEL} summary")
+        page.locator(".track").press("Home")
+        shown(page, "base", 1)  # and the comparison goes on
+        if tab == "Create":
+            begin(page, "a pear", steps=5)
+            expect(lane(page, "base")).to_have_attribute("data-frames", "1")
+            expect(page.locator("#view .status")).to_contain_text("Drawing at 64 pixels")
+        else:
+            page.click("button[role=tab]:has-text('Drafts')")
+            page.click("#draw-drafts")
+            expect(page.locator(".drafts .status")).to_contain_text("step 1 of")
+    expect(page.locator("#view .cascade" if tab == "Create" else ".drafts")).to_have_attribute("data-state", "finished")
+    expect(page.locator("#view .problem")).to_be_hidden()
+    if tab == "Create":
+        shown(page, "base", 5)
+
+
+def test_a_comparison_that_waits_leaves_the_queue_to_its_visitor_s_run(open_page: OpenPage, imagen: Recorded) -> None:
+    page, other = open_page(), open_page()
+    small(page)
+    drawn(page)
+    with held(imagen, "base", 1):
+        begin(other, "another apple", steps=5)
+        expect(lane(other, "base")).to_have_attribute("data-frames", "1")
+        with page.expect_response("**/queue/join*"):
+            page.click(f"{PANEL} summary")
+        begin(page, "a pear", steps=5)
+        expect(page.locator("#view .status")).to_contain_text("place 1 of 1")
+    state(page, "finished")
+    assert [recipe.prompt for recipe in imagen.recipes[-2:]] == ["another apple", "a pear"]
