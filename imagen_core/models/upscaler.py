@@ -6,7 +6,6 @@ the prompt; the classes of diffusers and transformers behind the calls of ours.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from imagen_core.models.attention_record import AttentionRecord
+from imagen_core.models.between_blocks import BetweenBlocks
 from imagen_core.models.conditioning import UNetConditioning
 from imagen_core.models.deepfloyd import memory_format
 
@@ -35,9 +35,7 @@ class LatentUpscaler(nn.Module):
             raise ValueError("a U-Net of the x4 upscaler takes latents, a picture and the level of its noise.")
         self.unet = unet
         self.num_levels = num_levels
-        self._local = threading.local()
-        for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
-            block.register_forward_pre_hook(self._between_blocks)
+        self._blocks = BetweenBlocks(unet)
 
     def forward(
         self,
@@ -59,9 +57,8 @@ class LatentUpscaler(nn.Module):
         assert low is not None
         low_res, aug_level = low
         dtype, weights = self.unet.dtype, given.log_weights
-        self._local.between_blocks = between_blocks
         x = torch.cat([x_t, low_res], dim=1).to(dtype, memory_format=memory_format(x_t.device))
-        try:
+        with self._blocks.calling(between_blocks):
             output: Tensor = self.unet(
                 x,
                 t,
@@ -71,14 +68,7 @@ class LatentUpscaler(nn.Module):
                 class_labels=upscaler_level(aug_level, self.num_levels).long(),
                 return_dict=False,
             )[0]
-        finally:
-            self._local.between_blocks = None
         return output
-
-    def _between_blocks(self, *_: object) -> None:
-        between_blocks = getattr(self._local, "between_blocks", None)
-        if between_blocks is not None:
-            between_blocks()
 
 
 def upscaler_level(aug_level: Tensor, num_levels: int) -> Tensor:
