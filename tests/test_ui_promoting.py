@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from imagen_core.drafts import Drafts
 from imagen_core.imagen import Imagen
 from imagen_core.metadata import read_recipe
 from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.ui import messages
 from imagen_core.ui.promoting import Promoting, promoted_recipes
 from tests.ui_page import models_of
 
@@ -72,6 +75,32 @@ def test_stop_ends_what_is_promoted(tiny_imagen: Imagen) -> None:
         pass
     promoting.stop(VISITOR)
     assert [message["kind"] for message in run][-1] == "stopped"
+
+
+def test_stop_between_two_messages_is_no_failure(tiny_imagen: Imagen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps behind the last message were told without their picture, and the view was sent an error instead."""
+    monkeypatch.setattr(messages, "INTERVAL", time.monotonic() - 1)  # the first step is told, and none behind it
+    monkeypatch.setattr(messages, "SHARE", -1.0)  # of those none is made a picture of
+    tiny_imagen.cascade.forget()
+    calls = list[int]()
+    inside, stopped = threading.Event(), threading.Event()
+
+    def wait_in_the_fifth(*_: object) -> None:
+        calls.append(1)
+        if len(calls) == 5:
+            inside.set()
+            assert stopped.wait(30)
+
+    hook = tiny_imagen.cascade.stages["base"].unet.register_forward_pre_hook(wait_in_the_fifth)
+    promoting = Promoting(models_of(tiny_imagen))
+    run = promoting.promote(gr.EventData(None, {"links": ["base.num_steps=20"], "last_stage": "base"}), VISITOR)
+    told = [next(run)["kind"], next(run)["kind"]]
+    assert inside.wait(30)
+    promoting.stop(VISITOR)
+    stopped.set()
+    told += [message["kind"] for message in run]
+    hook.remove()
+    assert told == ["promoting", "promoted_step", "stopped"]
 
 
 def test_promoted_recipes_are_of_one_image() -> None:

@@ -49,7 +49,7 @@ class Promoting:
 
 def _promoted(picture: int, step: Message, messages: DraftMessages) -> Iterator[Message]:
     """What the view is told of a message of the run that draws a promoted picture."""
-    if step["kind"] == "step":
+    if step["kind"] == "step" and "x_0" in step:  # of a run that is stopped the last step may have no picture
         yield messages.promoted_step(picture, step)
     elif step["kind"] == "finished":
         [file] = step["files"]
