@@ -21,12 +21,12 @@ from imagen_core.models.between_blocks import BetweenBlocks
 from imagen_core.models.conditioning import UNetConditioning
 
 MAX_TOKENS = 77  # of a prompt, the end-of-text token counted
-_NUM_LEVELS = 1000
+NUM_LEVELS = 1000  # of noise on the picture that is enlarged, as timesteps of the noising process
 
 
 def noise_level(aug_level: Tensor) -> Tensor:
     """The timestep of the noising process, 0 to 999, for aug_level in [0, 1]; IF's default 250 is aug_level 0.25."""
-    return (aug_level * _NUM_LEVELS).round().clamp(max=_NUM_LEVELS - 1)
+    return (aug_level * NUM_LEVELS).round().clamp(max=NUM_LEVELS - 1)
 
 
 def load_unet(folder: Path, variant: str | None, dtype: torch.dtype) -> nn.Module:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from imagen_core.models.attention_record import AttentionRecord
 from imagen_core.models.between_blocks import BetweenBlocks
 from imagen_core.models.conditioning import UNetConditioning
-from imagen_core.models.deepfloyd import memory_format
+from imagen_core.models.deepfloyd import NUM_LEVELS, memory_format
 
 
 class LatentUpscaler(nn.Module):
@@ -26,13 +26,16 @@ class LatentUpscaler(nn.Module):
         """Take a `UNet2DConditionModel` and the largest level of noise on the small picture that it knows.
 
         Raises:
-            ValueError: it does not take a picture beside its latents, or no level.
+            ValueError: it does not take a picture beside its latents, or not this level.
         """
         super().__init__()
         config = unet.config
         self.channels = int(config.out_channels)
         if config.in_channels != self.channels + 3 or config.num_class_embeds is None:
             raise ValueError("a U-Net of the x4 upscaler takes latents, a picture and the level of its noise.")
+        largest = min(int(config.num_class_embeds), NUM_LEVELS) - 1
+        if not 1 <= num_levels <= largest:
+            raise ValueError(f"its largest level of noise is {num_levels}, allowed is 1 to {largest}.")
         self.unet = unet
         self.num_levels = num_levels
         self._blocks = BetweenBlocks(unet)
