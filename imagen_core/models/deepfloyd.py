@@ -146,9 +146,7 @@ class DeepFloydUNet(nn.Module):
             x = torch.cat([x_t, low_res], dim=1)  # (n, 6, h, w)
             level = noise_level(aug_level)  # (n,)
         dtype = self.unet.dtype
-        # exp(-10,000) is 0 in every format, and were all tokens of weight 0, their softmax would still be one.
-        weights = given.log_weights
-        self._local.log_weights = None if weights is None else weights.to(dtype).clamp(min=-1e4)
+        self._local.log_weights = given.finite_log_weights(dtype)
         text = given.text.to(dtype)
         known = getattr(self._local, "text", None)
         if known is None or known.device != text.device or not torch.equal(known, text):

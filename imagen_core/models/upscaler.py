@@ -59,15 +59,14 @@ class LatentUpscaler(nn.Module):
         low = given.low_res_and_level(wanted=True)
         assert low is not None
         low_res, aug_level = low
-        dtype, weights = self.unet.dtype, given.log_weights
+        dtype, weights = self.unet.dtype, given.finite_log_weights(self.unet.dtype)
         x = torch.cat([x_t, low_res], dim=1).to(dtype, memory_format=memory_format(x_t.device))
         with self._blocks.calling(between_blocks):
             output: Tensor = self.unet(
                 x,
                 t,
                 encoder_hidden_states=given.text.to(dtype),
-                # Three dimensions are a bias and no mask. exp(-10,000) is 0 in every format.
-                encoder_attention_mask=None if weights is None else weights.to(dtype).clamp(min=-1e4)[:, None],
+                encoder_attention_mask=None if weights is None else weights[:, None],  # three dimensions: a bias
                 class_labels=upscaler_level(aug_level, self.num_levels).long(),
                 return_dict=False,
             )[0]
