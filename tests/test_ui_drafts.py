@@ -68,6 +68,12 @@ def test_variations_of_the_tab_take_the_prompts_place(page: Page, tiny_imagen: I
     assert [draft["prompt"] for draft in begun["drafts"]] == ["a cake", "a duck"]
 
 
+def test_lines_of_the_forms_prompt_are_one_prompt(page: Page, tiny_imagen: Imagen) -> None:
+    """Text that was copied from a word processor has other line ends, and the wall took them for several prompts."""
+    begun = next(drawing(page, tiny_imagen, Recipe(prompt="a red\u2028apple\nand\u2029a pear"), count=1))
+    assert [draft["prompt"] for draft in begun["drafts"]] == ["a red apple and a pear"]
+
+
 @pytest.mark.parametrize(("count", "prompts"), [(0, ""), (65, ""), (1.5, ""), ("9", ""), (4, None), (1, "{a|b}")])
 def test_what_is_refused_is_a_sentence(page: Page, tiny_imagen: Imagen, count: object, prompts: object) -> None:
     [failed] = drawing(page, tiny_imagen, SMALL, count=count, prompts=prompts)

@@ -63,5 +63,5 @@ class DraftHandlers:
         text, count = values[self._controls.prompts], values[self._controls.num_drafts]
         if not isinstance(text, str) or not isinstance(count, int):
             raise RecipeError("num_drafts", "must be a whole number from 1 to 64, and prompts must be text")
-        written = text.strip() or recipe.prompt.replace("\n", " ")
+        written = text.strip() or " ".join(recipe.prompt.splitlines())  # in Create its lines are one prompt
         return Drafts(recipe, count, variations(written))
