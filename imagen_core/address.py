@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from imagen_core.link import CHECK
+from imagen_core.link import CHECK, check_names
 from imagen_core.recipe import RULES, STAGES
 
 # What others add to an address: gradio and Spaces (`__theme`, `view`, `logs`), sites that count visits, their apps.
@@ -21,7 +21,11 @@ def ours(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """The decoded names and texts that are for us.
 
     A link that was written here may hold any other name, unless it is like one of ours: that is a slip, to be told.
+
+    Raises `RecipeError` for more names than a link can have.
     """
+    query = list(query)
+    check_names([name for name, _ in query])
     named = [(name, text) for name, text in query if not _is_foreign(name)]
     return [(name, text) for name, text in named if _WHOLE not in named or _is_like_ours(name)]
 

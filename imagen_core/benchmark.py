@@ -9,7 +9,6 @@ finished PNG. What a browser on the same machine takes for itself to show the pi
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagen_core.figures import add_json_flag, write_figures
 from imagen_core.page_process import page
 from imagen_core.sampling_thread import done_there
 from imagen_core.visitor import Arrival, new_session, press_generate
@@ -187,7 +187,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m imagen_core.benchmark", description="Measure what a person waits for."
     )
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    add_json_flag(parser)
     parser.add_argument("--runs", type=int, default=9, help="pairs of pictures (default 9)")
     parser.add_argument("--against", choices=["diffusers"], help="time its pipelines and ours in turn instead")
     arguments = parser.parse_args()
@@ -205,7 +205,7 @@ def main() -> None:
         else:
             print(f"{name:24} {f'{value:.3f}' if isinstance(value, float) else value}", flush=True)
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        write_figures(figures, arguments.json)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from imagen_core.sweep import Sweep
 from imagen_core.sweep_axis import Axis
 from imagen_core.validation import shown
 
-MAX_PROMPTS_SIZE = 10_000_000  # bytes of a file of prompts
+MAX_PROMPTS = 10_000  # of a file; each is checked, and its picture's path, before the first is drawn
+MAX_PROMPTS_SIZE = 1_000 * MAX_PROMPTS  # bytes
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ def _prompts(options: argparse.Namespace) -> dict[str, str]:
     prompts = {f"Line {number} of {quoted(path)}: ": line for number, line in stripped.items() if line}
     if not prompts:
         raise UsageError(f"{quoted(path)} holds no prompt.")
+    if len(prompts) > MAX_PROMPTS:
+        raise UsageError(f"{quoted(path)} holds {len(prompts):,} prompts where {MAX_PROMPTS:,} are allowed: divide it.")
     return prompts
 
 

@@ -9,7 +9,8 @@ import errno
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,14 @@ from imagen_core.checkpoint_error import CheckpointError
 
 ANSWER_SECONDS = 2.5  # the longest wait for the Hub's first answer
 _AGAIN = "what has arrived is kept, so ask for the model again and it goes on from there"
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of a repository: its bytes, and the name of its content in the cache, None where the Hub does not tell."""
+
+    nbytes: int
+    blob: str | None
 
 
 @dataclass(frozen=True)
@@ -53,12 +62,12 @@ class Hub:
         from huggingface_hub import snapshot_download
 
         try:
-            sizes = self._files(repository, revision)
+            files = self._files(repository, revision)
             try:
-                names = wanted(sizes)
+                names = wanted({name: file.nbytes for name, file in files.items()})
             except CheckpointError as error:
                 raise CheckpointError(f"{repository}: {error}") from None
-            self._check_room(repository, sum(sizes[name] for name in names))
+            self._check_room(repository, [files[name] for name in names])
             folder = snapshot_download(
                 repository,
                 revision=revision,
@@ -72,8 +81,8 @@ class Hub:
             raise CheckpointError(_sentence(repository, revision, error)) from error
         return Path(folder)
 
-    def _files(self, repository: str, revision: str | None) -> dict[str, int]:
-        """The files with their sizes in bytes; asked in a thread, because looking up a name has no time limit."""
+    def _files(self, repository: str, revision: str | None) -> dict[str, _File]:
+        """The files by their names; asked in a thread, because looking up a name has no time limit."""
         from huggingface_hub import HfApi
 
         answer: list[Any] = []
@@ -94,25 +103,32 @@ class Hub:
             raise TimeoutError
         if isinstance(answer[0], Exception):
             raise answer[0]
-        return {file.rfilename: file.size or 0 for file in answer[0].siblings}
+        return {
+            file.rfilename: _File(file.size or 0, file.lfs.sha256 if file.lfs else file.blob_id)
+            for file in answer[0].siblings
+        }
 
-    def _check_room(self, repository: str, nbytes: int) -> None:
+    def _check_room(self, repository: str, files: Sequence[_File]) -> None:
         from huggingface_hub.constants import HF_HUB_CACHE
 
         folder = Path(self.cache or HF_HUB_CACHE)
         there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
-        have = sum(path.stat().st_size for path in self._blobs(folder, repository))
+        blobs = folder / f"models--{repository.replace('/', '--')}" / "blobs"
+        missing = sum(max(0, file.nbytes - _held(blobs, file.blob)) for file in files)
         free = shutil.disk_usage(there).free
-        if nbytes - have > free:
+        if missing > free:
             raise CheckpointError(
-                f"{repository} needs {(nbytes - have) / 1e9:.1f} GB more and the disk of {folder} has "
+                f"{repository} needs {missing / 1e9:.1f} GB more and the disk of {folder} has "
                 f"{free / 1e9:.1f} GB free: make room, or name another folder in the environment variable HF_HOME."
             )
 
-    @staticmethod
-    def _blobs(folder: Path, repository: str) -> list[Path]:
-        blobs = folder / f"models--{repository.replace('/', '--')}" / "blobs"
-        return [path for path in blobs.glob("*") if path.is_file()]
+
+def _held(blobs: Path, blob: str | None) -> int:
+    """How many bytes of a file's content the cache has, whole or of a fetch that broke off."""
+    for path in () if blob is None else (blobs / blob, blobs / f"{blob}.incomplete"):
+        with suppress(OSError):
+            return path.stat().st_size
+    return 0
 
 
 def _sentence(repository: str, revision: str | None, error: Exception) -> str:

@@ -13,12 +13,14 @@ own fork is "parent.fork", and so on.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import quote_plus, unquote_plus
 
 from imagen_core.validation import RecipeError, Rule, Whole, shown
 
-MAX_LINK_LENGTH = 1_200_000  # characters; all that a recipe's JSON can hold fits, each in twelve: %F0%9F%98%80
+MAX_LINK_LENGTH = 1_200_000  # characters; all prompts of a fork and its parents fit, each in twelve: %F0%9F%98%80
+MAX_NAMES = 1_000  # a fork of the last generation whose parents have no value in common has some 370
+_MAX_NAME = 200  # characters; parent., seven times, and sr1024.guidance_start are 70
 _OFF: Mapping[str, object] = {
     "negative_prompt": "",
     "num_images": 1,
@@ -64,6 +66,7 @@ def read(query: str | Mapping[str, str], rules: Mapping[str, Rule]) -> dict[str,
     with a version that lacks a value. The values themselves are not checked here.
     """
     texts = decoded(query) if isinstance(query, str) else dict(query)
+    check_names(texts)
     of_fork: dict[str, str] = {}
     values: dict[str, object] = {}
     for name, text in texts.items():
@@ -171,12 +174,23 @@ def _text(value: object) -> str:
     return quote_plus(repr(value).removesuffix(".0") if isinstance(value, float) else str(value), safe=",")
 
 
+def check_names(names: Collection[object]) -> None:
+    """Raise `RecipeError` for more names than a link can have, or longer ones: each costs whoever reads them time."""
+    if len(names) > MAX_NAMES:
+        raise RecipeError("link", f"must hold at most {MAX_NAMES:,} values, not {len(names):,}")
+    for name in names:
+        if isinstance(name, str) and len(name) > _MAX_NAME:
+            raise RecipeError("link", f"must hold names of at most {_MAX_NAME} characters, not {shown(name)}")
+
+
 def decoded(query: str) -> dict[str, str]:
-    """The names and texts of a query string, in their order."""
+    """The names and texts of a query string, in their order. Raises `RecipeError`."""
     if len(query) > MAX_LINK_LENGTH:
         raise RecipeError("link", f"must be at most {MAX_LINK_LENGTH:,} characters, not {len(query):,}")
     texts: dict[str, str] = {}
-    for part in query.removeprefix("?").split("&"):
+    parts = query.removeprefix("?").split("&")
+    check_names([name for name, equals, _ in (part.partition("=") for part in parts) if equals])
+    for part in parts:
         if not part:
             continue
         encoded_name, equals, encoded_text = part.partition("=")

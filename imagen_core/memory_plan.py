@@ -12,8 +12,10 @@ from pathlib import Path
 
 import torch
 
+from imagen_core.container_memory import container_bytes
 from imagen_core.shards import CheckpointError
 
+MAX_HEADER = 100_000_000  # bytes of a safetensors file; as the library has it
 WORKING_BYTES = 2_000_000_000  # beside the weights: activations of one guided step at 1024 pixels, and the libraries
 
 
@@ -85,8 +87,9 @@ def free_bytes(device: torch.device) -> int | None:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type == "cpu" and "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
-        available = _available_bytes()
-        return available or os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        available = _available_bytes() or os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        of_container = container_bytes()
+        return available if of_container is None else min(available, of_container)
     return None
 
 
@@ -104,15 +107,18 @@ def _numbers(path: Path, ending: str) -> int:
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            if length > path.stat().st_size:
+            size = path.stat().st_size
+            if length > min(size, MAX_HEADER):
                 raise ValueError
             header = json.loads(file.read(length))
-        return sum(
-            math.prod(tensor["shape"])
-            for name, tensor in header.items()
-            if name != "__metadata__" and name.endswith(ending)
-        )
-    except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError) as error:
+        shapes = {name: tensor["shape"] for name, tensor in header.items() if name != "__metadata__"}
+        if not all(type(side) is int and side >= 0 for shape in shapes.values() for side in shape):
+            raise ValueError
+        numbers = {name: math.prod(shape) for name, shape in shapes.items()}
+        if sum(numbers.values()) > 8 * size:  # none is smaller than a bit
+            raise ValueError
+        return sum(number for name, number in numbers.items() if name.endswith(ending))
+    except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is no whole safetensors file: fetch it again.") from error
 
 

@@ -74,8 +74,10 @@ def weight_files(folder: Path, component: Component, dtype: torch.dtype) -> tupl
     index = [name for name in chosen if name.endswith(".json")]
     if index:
         with told(folder, component.folder):
-            listed = set(read_json(folder / index[0])["weight_map"].values())
-        missing = sorted(name for name in listed if not (folder / component.folder / name).is_file())
+            listed = sorted(set(read_json(folder / index[0])["weight_map"].values()))
+            if not all(Path(name).name == name for name in listed):
+                raise ValueError(f"{index[0]} names files of another folder.")
+        missing = [name for name in listed if not (folder / component.folder / name).is_file()]
         if missing:
             raise CheckpointError(f"{folder}: {component.folder}/{missing[0]} is missing: fetch it again.")
     return kind, tuple(folder / name for name in chosen if name not in index)
@@ -83,7 +85,10 @@ def weight_files(folder: Path, component: Component, dtype: torch.dtype) -> tupl
 
 def read_json(path: Path) -> Mapping[str, Any]:
     """The object in a JSON file. Raises ValueError where it holds none, OSError where it cannot be read."""
-    values = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path.name} is nested too deeply.") from None
     if not isinstance(values, dict):
         raise ValueError(f"{path.name} is no JSON object.")
     return values

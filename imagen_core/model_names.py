@@ -92,7 +92,7 @@ def _thresholded(usual: Recipe, stage: str, folder: Path) -> Recipe:
             return usual
         percentile = round(100 * config.get("dynamic_thresholding_ratio", 0.995), 6)
         return usual.updated({stage: {"percentile": percentile}})
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return usual
 
 

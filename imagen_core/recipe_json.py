@@ -7,7 +7,9 @@ from typing import Any
 
 from imagen_core.validation import RecipeError, shown
 
-MAX_JSON_LENGTH = 100_000  # characters; six prompts of 1,000 escaped emoji fit
+# Characters; the six prompts of a fork and of seven generations of parents fit, all of them quotation marks, which JSON
+# writes as two characters, and six prompts of emoji that are escaped.
+MAX_JSON_LENGTH = 120_000
 
 
 def read_json(text: str) -> Any:

@@ -96,7 +96,7 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
             isinstance(entry["bytes"], int) and isinstance(entry["sha256"], str) for entry in files.values()
         ):
             raise ValueError("unknown format")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); restore it from where the model came from.") from error
     return dict(files)
 
@@ -143,7 +143,7 @@ def load_shards(
             header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
             config = json.loads(header["__metadata__"]["config"])
             tensors = load_tensors(data)
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise CheckpointError(f"{folder / file} is not a shard of this project ({error}).") from error
         for key, tensor in tensors.items():
             if tensor.is_floating_point() and not bool(tensor.isfinite().all()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,8 +88,9 @@ def _steps(name: str, rule: Whole | Number, ends: Sequence[str]) -> list[object]
     first, last = (rule.check(name, rule.read(end)) for end in ends[:2])
     step = rule.read(ends[2])
     if first is None or last is None or isinstance(step, str) or step <= 0:
-        raise RecipeError(name, f"must have a step above 0 in a range, not {shown(ends[2])}")
-    count = int((last - first) / step + 1e-9) + 1
+        kind = "whole number" if isinstance(rule, Whole) else "number"
+        raise RecipeError(name, f"must have a {kind} above 0 as the step of a range, not {shown(ends[2])}")
+    count = math.floor((last - first) / step + 1e-9) + 1
     if not 1 <= count <= MAX_VALUES:
         raise RecipeError(name, f"must have a range of 1 to {MAX_VALUES} values, not {shown('..'.join(ends[:2]))}")
-    return [first + i * step if isinstance(rule, Whole) else round(first + i * step, 6) for i in range(count)]
+    return [first + i * step if isinstance(rule, Whole) else round(first + i * step, 12) for i in range(count)]

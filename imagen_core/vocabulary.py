@@ -96,7 +96,10 @@ class Vocabulary:
         Raises:
             ValueError: it is not JSON, or of another shape.
         """
-        values = json.loads(text)
+        try:
+            values = json.loads(text)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
         names = {field.name for field in fields(cls)}
         if not isinstance(values, dict) or values.keys() != names:
             raise ValueError(f"it must hold {', '.join(sorted(names))}")

@@ -8,15 +8,14 @@ over pairs of a wall and as many single runs as are timed, scaled to the wall's 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagen_core.drafts import MAX_DRAFTS, Drafts
+from imagen_core.figures import add_json_flag, write_figures
 
 if TYPE_CHECKING:
     from imagen_core.imagen import Imagen
@@ -71,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m imagen_core.wall_benchmark", description="Time a wall of drafts and single runs in turn."
     )
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    add_json_flag(parser)
     parser.add_argument("--drafts", type=int, default=MAX_DRAFTS, help="drafts of the wall (default 64)")
     parser.add_argument("--pairs", type=int, default=3, help="walls to time (default 3)")
     parser.add_argument("--threads", type=int, help="torch's threads (default: as many as it takes by itself)")
@@ -88,7 +87,7 @@ def main() -> None:
     for name, value in figures.items():
         print(f"{name:16} {f'{value:.3f}' if isinstance(value, float) else value}", flush=True)
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        write_figures(figures, arguments.json)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import math
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -83,7 +83,8 @@ def lent(work: Work[Ordered, Item]) -> Work[Ordered, Item]:
     borrowed = spaces.GPU(duration=lambda order, _: seconds(order.recipe))(there)
 
     def here(order: Ordered, attach: Attach) -> Iterator[Item]:
-        with tempfile.TemporaryDirectory(prefix="imagen-") as folder:
+        # A stop may put its file there while the folder is removed.
+        with tempfile.TemporaryDirectory(prefix="imagen-", ignore_cleanup_errors=True) as folder:
             flag = Path(folder) / "stop"
             attach(_Flag(flag))
             yield from borrowed(order, str(flag))
@@ -98,7 +99,7 @@ class _Flag:
     path: Path
 
     def close(self) -> None:
-        if self.path.parent.is_dir():  # else the run is over
+        with suppress(FileNotFoundError):  # the folder goes when the run is over, which may be at this moment
             self.path.touch()
 
 

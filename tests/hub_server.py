@@ -65,6 +65,7 @@ def served(answers: Answers) -> Iterator[str]:
                     {
                         "rfilename": str(file.relative_to(answers.folder)),
                         "size": file.stat().st_size + answers.extra_size,
+                        "blobId": hashlib.sha1(file.read_bytes()).hexdigest(),
                     }
                     for file in files
                 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from imagen_core import benchmark
+from imagen_core.figures import write_figures
 from imagen_core.imagen import Imagen
 from imagen_core.recipe import STAGES
 from imagen_core.visitor import new_session, press_generate
@@ -51,9 +52,24 @@ def test_the_machine_is_told(tiny_imagen: Imagen) -> None:
     assert machine["device"] == "cpu"
 
 
-@pytest.mark.parametrize("runs", ["0", "-3", "x"])
-def test_a_number_of_runs_below_one_is_refused(runs: str) -> None:
-    command = [sys.executable, "-m", "imagen_core.benchmark", "--runs", runs]
+NOWHERE = ("--json=no/such/folder.json", "--json=tests")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *(("benchmark", wrong) for wrong in ("--runs=0", "--runs=-3", "--runs=x", *NOWHERE)),
+        *(("wall_benchmark", wrong) for wrong in ("--pairs=0", *NOWHERE)),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_anything_is_measured(name: str, wrong: str) -> None:
+    """A file that cannot be written was found out after minutes, and the figures were lost."""
+    command = [sys.executable, "-m", f"imagen_core.{name}", wrong]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_figures_are_a_file_of_json(tmp_path: Path) -> None:
+    write_figures({"a_s": 1.5, "parts": {"b": 2}}, tmp_path / "figures.json")
+    assert json.loads((tmp_path / "figures.json").read_text()) == {"a_s": 1.5, "parts": {"b": 2}}

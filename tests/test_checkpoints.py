@@ -70,7 +70,13 @@ def test_no_manifest(folder: Path) -> None:
     assert refusal(folder) == "FOLDER is not a model folder: it has no manifest.json."
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2, "files": {}}', '{"format": 1, "files": {"a": 3}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", '{"format": 2, "files": {}}', '{"format": 1, "files": {"a": 3}}'),
+        pytest.param("[" * 100_000, id="nested"),
+    ],
+)
 def test_broken_manifest(folder: Path, text: str) -> None:
     (folder / "manifest.json").write_text(text)
     message = refusal(folder)

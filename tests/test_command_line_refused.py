@@ -66,6 +66,7 @@ from tests.drawn_in_a_folder import ONE_STAGE, drawn, never
             ["--prompts", "bad.txt"],
             "Line 3 of 'bad.txt': prompt must not hold a control character (U+0007, character 2).",
         ),
+        (["--prompts", "many.txt"], "'many.txt' holds 10,001 prompts where 10,000 are allowed: divide it."),
         (["--prompts", "large.txt"], "'large.txt' is larger than 10,000,000 bytes."),
         (["--recipe", "none.png"], "Cannot read 'none.png': No such file or directory."),
         (["--recipe", "a\0b"], "Cannot read 'a\\x00b': that is no name of a file."),
@@ -74,7 +75,7 @@ from tests.drawn_in_a_folder import ONE_STAGE, drawn, never
         (["--recipe", "cut.png"], "'cut.png' is cut off: it ends before a PNG file does."),
         (["--recipe", "bad.json"], "recipe must be JSON, not '{'."),
         (["--recipe", "latin-1.json"], "'latin-1.json' is not UTF-8 text."),
-        (["--recipe", "large.json"], "'large.json' is larger than 400,000 bytes."),
+        (["--recipe", "large.json"], "'large.json' is larger than 480,000 bytes."),
         (["--recipe", "seed=1&seed=2"], "link must not hold 'seed' twice."),
         (["--recipe", "?prompt=%zz"], "link has a % that is not followed by two hexadecimal digits, in 'prompt=%zz'."),
         (["--recipe", "https://example.org/?v=dQw4"], "v is not among the known names prompt, negative_prompt, seed, "
@@ -97,12 +98,13 @@ def test_a_mistake_is_told_in_a_sentence_and_nothing_is_loaded(
 ) -> None:
     Path("folder.png").mkdir()
     Path("good.txt").write_text("x\n")
+    Path("many.txt").write_text("x\n" * 10_001)  # five million took minutes to be checked, and gigabytes
     Path("empty.txt").write_text("\n \n")
     Path("latin-1.txt").write_bytes(b"gr\xfcn")
     Path("latin-1.json").write_bytes(b'{"prompt": "gr\xfcn"}')
     Path("bad.txt").write_text("x\n\na\a\n")
     Path("bad.json").write_text("{")
-    for name, size in {"large.txt": 10_000_001, "large.json": 400_001}.items():
+    for name, size in {"large.txt": 10_000_001, "large.json": 480_001}.items():
         with open(name, "wb") as file:
             file.truncate(size)
     Image.new("RGB", (8, 8)).save("plain.png")

@@ -101,6 +101,26 @@ def test_weights_in_shards_need_all_of_them(copy: Path) -> None:
         weight_files(copy / "base", UNET, torch.float32)
 
 
+@pytest.mark.parametrize(
+    ("weight_map", "problem"),
+    [
+        ('{"a": 3}', "holds no unet that this program knows"),
+        ('{"a": "x.safetensors", "b": null}', "holds no unet that this program knows"),
+        ('{"a": "../../other/unet.safetensors"}', "names files of another folder"),
+        pytest.param("[" * 100_000, "nested too deeply", id="nested"),
+    ],
+)
+def test_an_index_that_names_no_files_is_told(copy: Path, weight_map: str, problem: str) -> None:
+    """A number instead of a name was an error of the program, in the midst of loading."""
+    for old in (copy / "base" / "unet").glob("*.safetensors"):
+        old.unlink()
+    base_pipeline().unet.save_pretrained(copy / "base" / "unet", max_shard_size="100KB")
+    index = copy / "base" / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+    index.write_text(f'{{"weight_map": {weight_map}}}')
+    with pytest.raises(CheckpointError, match=problem):
+        weight_files(copy / "base", UNET, torch.float32)
+
+
 def test_the_names_of_the_published_repositories_are_understood() -> None:
     t5 = [f"text_encoder/model{kind}-0000{part}-of-00002.safetensors" for kind in ("", ".fp16") for part in (1, 2)]
     indices = ["text_encoder/model.safetensors.index.json", "text_encoder/model.safetensors.index.fp16.json"]

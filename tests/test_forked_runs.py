@@ -18,13 +18,10 @@ from imagen_core.recipe import STAGES, Recipe, RecipeError
 from imagen_core.schedulers import build_scheduler
 from imagen_core.stage_recipe import SCHEDULERS
 from imagen_core.thresholding import Thresholding
+from tests.cascade_runs import finished
 
 FAST = {"base": {"num_steps": 5, "guidance_scale": 3}, "sr256": {"num_steps": 3}, "sr1024": {"num_steps": 2}}
 PARENT = Recipe(prompt="a red apple", seed=7, last_stage="base").updated(FAST)
-
-
-def finished(events: list[Event]) -> dict[str, Tensor]:
-    return {event.stage: event.x_0 for event in events if isinstance(event, StageFinished)}
 
 
 def drawn(events: list[Event]) -> list[tuple[str, int]]:

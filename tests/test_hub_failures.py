@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import shutil
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from imagen_core.hub import Hub, _sentence
+from imagen_core.model_names import INDEX
 from imagen_core.shards import CheckpointError
 from tests.deepfloyd_folder import write_model
 from tests.hub_server import Answers, everything, served, without_token
@@ -93,6 +97,21 @@ def test_a_full_disk_is_told_before_anything_is_fetched(model: Path, tmp_path: P
     ):
         Hub(address, tmp_path).fetch("a/b", None, everything)
     assert all("/api/" in request for request in answers.asked)
+
+
+def test_of_the_cache_only_what_is_wanted_saves_room(model: Path, tmp_path: Path) -> None:
+    """Another variant that was there counted as if it were the files to fetch, and hours later the disk was full."""
+    content, free = (model / "base" / INDEX).read_bytes(), shutil.disk_usage(tmp_path).free
+    answers = Answers(model / "base", extra_size=free + 10**9)
+    blobs = tmp_path / "models--a--b" / "blobs"
+    blobs.mkdir(parents=True)
+    with served(answers) as address:
+        for name, is_enough in (("another", False), (hashlib.sha1(content).hexdigest(), True)):
+            with (blobs / name).open("wb") as file:
+                file.truncate(free + 2 * 10**9)  # takes no room on most disks
+            with nullcontext() if is_enough else pytest.raises(CheckpointError, match="GB more and the disk of"):
+                Hub(address, tmp_path).fetch("a/b", None, lambda _: (INDEX,))
+    assert not [request for request in answers.asked if request.startswith("GET") and "/resolve/" in request]
 
 
 def test_a_disk_that_becomes_full_is_told() -> None:

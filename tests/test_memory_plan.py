@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +32,43 @@ def test_a_file_that_is_none_is_told(tmp_path: Path, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(CheckpointError, match="is no whole safetensors file: fetch it again"):
         num_weights([path])
+
+
+def with_header(header: bytes) -> bytes:
+    return struct.pack("<Q", len(header)) + header
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        b"[-3]",
+        b"[1e308, 1e308]",  # were infinitely many
+        b"[" + b",".join([b"9" * 300] * 40) + b"]",  # more than a float can tell
+        b"[9" + b"9" * 5000 + b"]",  # more than Python reads
+        b"[1000000]",  # more than the file can hold
+        b"[true]",
+        b'"ab"',
+        pytest.param(b"[" * 100_000, id="nested"),
+    ],
+)
+def test_a_file_whose_header_lies_is_told(tmp_path: Path, shape: bytes) -> None:
+    """Numbers of these sizes went into the plan, which then had a negative size, or could not be told at all."""
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(with_header(b'{"x": {"shape": ' + shape + b"}}"))
+    with pytest.raises(CheckpointError, match="is no whole safetensors file: fetch it again"):
+        num_weights([path])
+
+
+def test_of_a_giant_file_no_more_is_read_than_a_header_may_have(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", 150 * 10**6))
+        file.truncate(200 * 10**6)  # takes no room on most disks
+    tracemalloc.start()
+    with pytest.raises(CheckpointError, match="is no whole safetensors file: fetch it again"):
+        num_weights([path])
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
 
 
 def test_networks_take_turns_only_where_all_of_them_do_not_fit() -> None:

@@ -142,7 +142,7 @@ def test_each_stage_has_the_percentile_of_its_own_scheduler(tmp_path: Path) -> N
     known = model_named(str(tmp_path))
     assert known is not None
     assert (known.recipe.base.percentile, known.recipe.sr256.percentile) == (90.0, 99.0)
-    for text in ("{", "[]", '"thresholding"'):  # loading tells what is wrong with it
+    for text in ("{", "[]", '"thresholding"', "[" * 100_000):  # loading tells what is wrong with it
         (tmp_path / "base" / SCHEDULER).write_text(text)
         damaged = model_named(str(tmp_path))
         assert damaged is not None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
 
 from imagen_core import link
+from imagen_core.address import ours
 from imagen_core.recipe import (
     RULES,
     Recipe,
@@ -126,6 +128,22 @@ def test_a_decoded_link_is_checked_like_any_other() -> None:
         Recipe.from_link({"seed": 3})  # type: ignore[dict-item]
     with pytest.raises(RecipeError, match=r"^link must be at most 1,200,000 characters, not 2,000,000\.$"):
         Recipe.from_link({"prompt": "x" * 2_000_000})
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("&".join(f"{number}=" for number in range(1001)), "link must hold at most 1,000 values, not 1,001."),
+        (f"{'parent.' * 30}fork=base.0", "link must hold names of at most 200 characters, not "),
+    ],
+)
+def test_a_link_of_too_many_or_too_long_names_is_refused_at_once(query: str, sentence: str) -> None:
+    """Each name was compared with every known one, and each generation of parents read: for 20 seconds, or 2."""
+    for read in (Recipe.from_link, link.decoded, lambda query: ours(parse_qsl(query, keep_blank_values=True))):
+        with pytest.raises(RecipeError, match=f"^{re.escape(sentence)}"):
+            read(query)
+    with pytest.raises(RecipeError, match=f"^{re.escape(sentence)}"):
+        Recipe.from_link(dict(parse_qsl(query, keep_blank_values=True)))
 
 
 def test_nested_names_of_more_than_two_parts_are_unknown() -> None:

@@ -29,7 +29,7 @@ from imagen_core.recipe import (
         ("null", "recipe must be an object with names and values, not null."),
         ('{"seed": 1, "seed": 1}', "recipe must not hold 'seed' twice."),
         ('{"base": {"seed": 1, "seed": 2}}', "recipe must not hold 'seed' twice."),
-        (" " * 1_000_000, "recipe must be at most 100,000 characters of JSON, not 1,000,000."),
+        (" " * 1_000_000, "recipe must be at most 120,000 characters of JSON, not 1,000,000."),
         ('{"version": 2}', "version must be 1, not 2: another release of this program wrote this recipe."),
         ('{"version": true}', "version must be 1, not true: another release of this program wrote this recipe."),
         ('{"seed": null}', "seed must be a whole number from 0 to 4294967295, not null."),

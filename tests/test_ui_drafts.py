@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,13 +15,11 @@ from PIL import Image
 from imagen_core.draft_wall import DraftStep
 from imagen_core.imagen import Imagen
 from imagen_core.images import to_pil
-from imagen_core.metadata import read_recipe
-from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.recipe import Recipe
 from imagen_core.ui.draft_handlers import DraftControls, DraftHandlers
 from imagen_core.ui.draft_messages import DraftMessages, sheet
-from imagen_core.ui.model import BackgroundModel, Models
-from imagen_core.ui.promoting import Promoting, promoted_recipes
-from tests.ui_page import in_a_loop, placed_form
+from imagen_core.ui.promoting import Promoting
+from tests.ui_page import in_a_loop, models_of, placed_form
 
 SMALL = Recipe(prompt="a {red|blue} apple", seed=7, last_stage="sr256").updated({"base": {"num_steps": 3}})
 VISITOR = gr.Request(session_hash="someone")
@@ -42,21 +39,13 @@ def page() -> Page:
     return in_a_loop(Page)
 
 
-def models(imagen: Imagen) -> Models:
-    return Models("bundled", {"bundled": BackgroundModel(lambda: imagen)})
-
-
 def handlers(page: Page, imagen: Imagen) -> DraftHandlers:
-    return DraftHandlers(models(imagen), page.form, page.controls)
+    return DraftHandlers(models_of(imagen), page.form, page.controls)
 
 
 def drawing(page: Page, imagen: Imagen, recipe: Recipe, **given: object) -> Iterator[dict[str, Any]]:
     own = {page.controls.num_drafts: given.get("count", 4), page.controls.prompts: given.get("prompts", "")}
     return handlers(page, imagen).draw(page.form.show(recipe) | own, VISITOR)
-
-
-def promote(imagen: Imagen, asked: object) -> list[dict[str, Any]]:
-    return list(Promoting(models(imagen)).promote(gr.EventData(None, asked), VISITOR))
 
 
 def picture(uri: str) -> Image.Image:
@@ -77,6 +66,12 @@ def test_wall_tells_its_drafts_and_ends_with_their_pixels(page: Page, tiny_image
 def test_variations_of_the_tab_take_the_prompts_place(page: Page, tiny_imagen: Imagen) -> None:
     begun = next(drawing(page, tiny_imagen, SMALL, prompts="a cake\na duck", count=2))
     assert [draft["prompt"] for draft in begun["drafts"]] == ["a cake", "a duck"]
+
+
+def test_lines_of_the_forms_prompt_are_one_prompt(page: Page, tiny_imagen: Imagen) -> None:
+    """Text that was copied from a word processor has other line ends, and the wall took them for several prompts."""
+    begun = next(drawing(page, tiny_imagen, Recipe(prompt="a red\u2028apple\nand\u2029a pear"), count=1))
+    assert [draft["prompt"] for draft in begun["drafts"]] == ["a red apple and a pear"]
 
 
 @pytest.mark.parametrize(("count", "prompts"), [(0, ""), (65, ""), (1.5, ""), ("9", ""), (4, None), (1, "{a|b}")])
@@ -109,45 +104,6 @@ def test_messages_come_80_ms_apart_and_nothing_is_lost() -> None:
     assert messages.flush() is None
 
 
-def test_promoted_draft_is_the_picture_that_its_recipe_draws(page: Page, tiny_imagen: Imagen) -> None:
-    begun = next(drawing(page, tiny_imagen, SMALL))
-    asked = {"links": [begun["drafts"][3]["link"]], "last_stage": "sr256"}
-    whole = None
-    for message in Promoting(models(tiny_imagen)).promote(gr.EventData(None, asked), VISITOR):
-        if message["kind"] == "promoted":
-            path = Path(message["file"]["file"]["path"])
-            whole = (read_recipe(path), Image.open(path).convert("RGB").tobytes())
-    assert whole is not None
-    recipe, pixels = whole
-    assert (recipe.prompt, recipe.seed) == ("a blue apple", 8)
-    tiny_imagen.cascade.forget()
-    assert tiny_imagen.generate(recipe)[0].tobytes() == pixels
-
-
-@pytest.mark.parametrize(
-    ("asked", "problem"),
-    [
-        (None, "links must be 1 to 16"),
-        ([], "links must be 1 to 16"),
-        ({"links": []}, "links must be 1 to 16"),
-        ({"links": ["prompt=a"] * 17}, "links must be 1 to 16"),
-        ({"links": [7]}, "links must be text"),
-        ({"links": ["prompt=a&colour=red"]}, "colour is not among"),
-        ({"links": ["prompt=a"], "last_stage": "sr4096"}, "last_stage must be one of"),
-        ({"links": ["sr1024.num_steps=250"] * 16, "last_stage": "sr1024"}, None),
-        ({"links": ["base.num_steps=250&sr256.num_steps=250&sr1024.num_steps=250"] * 16}, "cost more than"),
-        ({"links": ["model=other"]}, "model must be one of bundled, not other."),
-    ],
-)
-def test_what_a_browser_may_not_promote(asked: object, problem: str | None, tiny_imagen: Imagen) -> None:
-    if problem is None:
-        assert len(promoted_recipes(asked)) == 16
-        return
-    last = promote(tiny_imagen, asked)[-1]
-    assert last["kind"] == "failed"
-    assert problem in last["text"]
-
-
 def test_stop_and_leaving_end_the_wall(page: Page, tiny_imagen: Imagen) -> None:
     own = handlers(page, tiny_imagen)
     values = page.form.show(SMALL.updated({"base": {"num_steps": 250}}))
@@ -161,27 +117,9 @@ def test_stop_and_leaving_end_the_wall(page: Page, tiny_imagen: Imagen) -> None:
 
 def test_another_tabs_stop_leaves_the_wall_alone(page: Page, tiny_imagen: Imagen) -> None:
     """Stop in Sweep ended the wall: its promoted pictures and the wall were of one list."""
-    own, other = handlers(page, tiny_imagen), Promoting(models(tiny_imagen))
+    own, other = handlers(page, tiny_imagen), Promoting(models_of(tiny_imagen))
     values = page.form.show(SMALL) | {page.controls.num_drafts: 2, page.controls.prompts: ""}
     run = own.draw(values, VISITOR)
     next(run)
     other.stop(VISITOR)
     assert [message["kind"] for message in run][-1] == "finished"
-
-
-def test_stop_ends_what_is_promoted(tiny_imagen: Imagen) -> None:
-    tiny_imagen.cascade.forget()
-    promoting = Promoting(models(tiny_imagen))
-    asked = {"links": [SMALL.updated({"base": {"num_steps": 250}}).to_link()], "last_stage": "base"}
-    run = promoting.promote(gr.EventData(None, asked), VISITOR)
-    while next(run)["kind"] != "promoted_step":
-        pass
-    promoting.stop(VISITOR)
-    assert [message["kind"] for message in run][-1] == "stopped"
-
-
-def test_promoted_recipes_are_of_one_image() -> None:
-    [recipe] = promoted_recipes({"links": ["prompt=a&num_images=16"], "last_stage": "base"})
-    assert (recipe.num_images, recipe.last_stage) == (1, "base")
-    with pytest.raises(RecipeError):
-        promoted_recipes({"links": ["x"]})

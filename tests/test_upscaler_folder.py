@@ -148,6 +148,8 @@ def emptied(name: str) -> Callable[[Path], None]:
         changed("unet/config.json", num_class_embeds=None),
         changed("scheduler/scheduler_config.json", prediction_type="sample"),
         changed("model_index.json", max_noise_level="many"),
+        changed("model_index.json", max_noise_level=1000),  # failed in the midst of drawing at aug_level 1
+        changed("model_index.json", max_noise_level=-1),
         emptied("tokenizer"),
         emptied("vae"),
         emptied("low_res_scheduler"),

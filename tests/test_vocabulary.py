@@ -90,3 +90,5 @@ def test_another_shape_is_refused(change: dict[str, object]) -> None:
         Vocabulary.from_json(json.dumps(values))
     with pytest.raises(ValueError, match="Expecting"):
         Vocabulary.from_json("{")
+    with pytest.raises(ValueError, match="nested too deeply"):
+        Vocabulary.from_json("[" * 100_000)

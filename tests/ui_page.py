@@ -59,6 +59,11 @@ def served(load: Callable[[], Imagen], port: int | None = None, mcp: bool = Fals
         blocks.close(verbose=False)
 
 
+def models_of(imagen: Imagen) -> Models:
+    """The models of a page that has this one alone, not loaded yet."""
+    return Models("bundled", {"bundled": BackgroundModel(lambda: imagen)})
+
+
 def placed_form() -> Form:
     """The form of the page among blocks that are being placed."""
     quick = quick_settings(Recipe())

@@ -28,6 +28,13 @@ class UNetConditioning:
         """The mask without the tokens of weight 0."""
         return self.mask if self.log_weights is None else self.mask & (self.log_weights > -torch.inf)
 
+    def finite_log_weights(self, dtype: torch.dtype) -> Tensor | None:
+        """The log_weights in a number format, at least -10,000, which takes a token out as well.
+
+        Its exponential is 0 in every format; and were all tokens of weight 0, their softmax would still be one.
+        """
+        return None if self.log_weights is None else self.log_weights.to(dtype).clamp(min=-1e4)
+
     def low_res_and_level(self, wanted: bool) -> tuple[Tensor, Tensor] | None:
         """low_res and aug_level for a network that enlarges a picture (`wanted`), None for one that does not.
 

@@ -17,15 +17,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from imagen_core.models.attention_record import AttentionRecord
+from imagen_core.models.between_blocks import BetweenBlocks
 from imagen_core.models.conditioning import UNetConditioning
 
 MAX_TOKENS = 77  # of a prompt, the end-of-text token counted
-_NUM_LEVELS = 1000
+NUM_LEVELS = 1000  # of noise on the picture that is enlarged, as timesteps of the noising process
 
 
 def noise_level(aug_level: Tensor) -> Tensor:
     """The timestep of the noising process, 0 to 999, for aug_level in [0, 1]; IF's default 250 is aug_level 0.25."""
-    return (aug_level * _NUM_LEVELS).round().clamp(max=_NUM_LEVELS - 1)
+    return (aug_level * NUM_LEVELS).round().clamp(max=NUM_LEVELS - 1)
 
 
 def load_unet(folder: Path, variant: str | None, dtype: torch.dtype) -> nn.Module:
@@ -120,8 +121,7 @@ class DeepFloydUNet(nn.Module):
         self.size = int(config.sample_size)
         self._local = threading.local()
         self._remember_text()
-        for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
-            block.register_forward_pre_hook(self._between_blocks)
+        self._blocks = BetweenBlocks(unet)
 
     def forward(
         self,
@@ -146,24 +146,22 @@ class DeepFloydUNet(nn.Module):
             x = torch.cat([x_t, low_res], dim=1)  # (n, 6, h, w)
             level = noise_level(aug_level)  # (n,)
         dtype = self.unet.dtype
-        self._local.between_blocks = between_blocks
-        # exp(-10,000) is 0 in every format, and were all tokens of weight 0, their softmax would still be one.
-        weights = given.log_weights
-        self._local.log_weights = None if weights is None else weights.to(dtype).clamp(min=-1e4)
+        self._local.log_weights = given.finite_log_weights(dtype)
         text = given.text.to(dtype)
         known = getattr(self._local, "text", None)
         if known is None or known.device != text.device or not torch.equal(known, text):
             self._local.text, self._local.outputs = text, {}
         try:
-            output: Tensor = self.unet(
-                x.to(dtype, memory_format=memory_format(x.device)),
-                t,
-                encoder_hidden_states=text,
-                class_labels=level,
-                return_dict=False,
-            )[0]  # (n, 6, h, w)
+            with self._blocks.calling(between_blocks):
+                output: Tensor = self.unet(
+                    x.to(dtype, memory_format=memory_format(x.device)),
+                    t,
+                    encoder_hidden_states=text,
+                    class_labels=level,
+                    return_dict=False,
+                )[0]  # (n, 6, h, w)
         finally:
-            self._local.between_blocks = self._local.log_weights = None
+            self._local.log_weights = None
         return output
 
     def _remember_text(self) -> None:
@@ -179,8 +177,3 @@ class DeepFloydUNet(nn.Module):
             layer.add_k_proj = _OfText(layer.add_k_proj, self._local)
             layer.add_v_proj = _OfText(layer.add_v_proj, self._local)
             layer.prepare_attention_mask = _Bias(layer, self._local)
-
-    def _between_blocks(self, *_: object) -> None:
-        between_blocks = getattr(self._local, "between_blocks", None)
-        if between_blocks is not None:
-            between_blocks()

@@ -6,7 +6,6 @@ the prompt; the classes of diffusers and transformers behind the calls of ours.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from imagen_core.models.attention_record import AttentionRecord
+from imagen_core.models.between_blocks import BetweenBlocks
 from imagen_core.models.conditioning import UNetConditioning
-from imagen_core.models.deepfloyd import memory_format
+from imagen_core.models.deepfloyd import NUM_LEVELS, memory_format
 
 
 class LatentUpscaler(nn.Module):
@@ -26,18 +26,19 @@ class LatentUpscaler(nn.Module):
         """Take a `UNet2DConditionModel` and the largest level of noise on the small picture that it knows.
 
         Raises:
-            ValueError: it does not take a picture beside its latents, or no level.
+            ValueError: it does not take a picture beside its latents, or not this level.
         """
         super().__init__()
         config = unet.config
         self.channels = int(config.out_channels)
         if config.in_channels != self.channels + 3 or config.num_class_embeds is None:
             raise ValueError("a U-Net of the x4 upscaler takes latents, a picture and the level of its noise.")
+        largest = min(int(config.num_class_embeds), NUM_LEVELS) - 1
+        if not 1 <= num_levels <= largest:
+            raise ValueError(f"its largest level of noise is {num_levels}, allowed is 1 to {largest}.")
         self.unet = unet
         self.num_levels = num_levels
-        self._local = threading.local()
-        for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
-            block.register_forward_pre_hook(self._between_blocks)
+        self._blocks = BetweenBlocks(unet)
 
     def forward(
         self,
@@ -58,27 +59,18 @@ class LatentUpscaler(nn.Module):
         low = given.low_res_and_level(wanted=True)
         assert low is not None
         low_res, aug_level = low
-        dtype, weights = self.unet.dtype, given.log_weights
-        self._local.between_blocks = between_blocks
+        dtype, weights = self.unet.dtype, given.finite_log_weights(self.unet.dtype)
         x = torch.cat([x_t, low_res], dim=1).to(dtype, memory_format=memory_format(x_t.device))
-        try:
+        with self._blocks.calling(between_blocks):
             output: Tensor = self.unet(
                 x,
                 t,
                 encoder_hidden_states=given.text.to(dtype),
-                # Three dimensions are a bias and no mask. exp(-10,000) is 0 in every format.
-                encoder_attention_mask=None if weights is None else weights.to(dtype).clamp(min=-1e4)[:, None],
+                encoder_attention_mask=None if weights is None else weights[:, None],  # three dimensions: a bias
                 class_labels=upscaler_level(aug_level, self.num_levels).long(),
                 return_dict=False,
             )[0]
-        finally:
-            self._local.between_blocks = None
         return output
-
-    def _between_blocks(self, *_: object) -> None:
-        between_blocks = getattr(self._local, "between_blocks", None)
-        if between_blocks is not None:
-            between_blocks()
 
 
 def upscaler_level(aug_level: Tensor, num_levels: int) -> Tensor:

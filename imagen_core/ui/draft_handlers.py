@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import gradio as gr
 from gradio.components import Component
@@ -11,13 +12,13 @@ from gradio.components import Component
 from imagen_core.drafts import Drafts
 from imagen_core.prompt_variations import variations
 from imagen_core.recipe import RecipeError
+from imagen_core.sampling_thread import Attach
 from imagen_core.ui.draft_drawing import DraftOrder, drafting
 from imagen_core.ui.draft_messages import DraftMessages
-from imagen_core.ui.errors import sentence
+from imagen_core.ui.draft_runs import DraftRuns
 from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Message
 from imagen_core.ui.model import Models
-from imagen_core.ui.visits import Visits
 from imagen_core.zero_gpu import lent
 
 
@@ -30,13 +31,14 @@ class DraftControls:
 
 
 class DraftHandlers:
-    """The handlers of one page's wall; what is drawn comes from the form of the page."""
+    """The handlers of one page's wall, drawn of the form of the page; `stop` and `leave` end what its visitor draws."""
 
     def __init__(self, models: Models, form: Form, controls: DraftControls) -> None:
         self._models = models
         self._form = form
         self._controls = controls
-        self._visits = Visits()
+        self._runs = DraftRuns()
+        self.stop, self.leave = self._runs.stop, self._runs.leave
         self._drafted = lent(drafting(models.offered))
 
     def inputs(self) -> set[Component]:
@@ -45,32 +47,21 @@ class DraftHandlers:
 
     def draw(self, values: Mapping[Component, object], request: gr.Request) -> Iterator[Message]:
         """Draw a wall of the form's recipe and yield its messages."""
-        messages = DraftMessages()
-        with self._visits.open(request.session_hash or "") as visit:
-            try:
-                drafts = self._drafts(values)
-                model = self._models.of(drafts.recipe)
-                yield messages.begun(drafts)
-                if not model.ready:
-                    yield messages.message("note", text="Loading the model: only the first wall waits for it.")
-                model.get()  # here, because a process that is forked for the drawing has what is loaded by then
-                yield from self._drafted(DraftOrder(drafts, messages), visit.attach)
-            except Exception as error:
-                yield messages.message("failed", text=sentence(error))
+        yield from self._runs.of(request, partial(self._draw, values))
 
-    def stop(self, request: gr.Request) -> Message:
-        """Stop what this visitor has running here."""
-        self._visits.stop(request.session_hash or "")
-        return DraftMessages().message("stopped", run="")
-
-    def leave(self, request: gr.Request) -> None:
-        """The visitor's tab was closed."""
-        self._visits.stop(request.session_hash or "")
+    def _draw(self, values: Mapping[Component, object], messages: DraftMessages, attach: Attach) -> Iterator[Message]:
+        drafts = self._drafts(values)
+        model = self._models.of(drafts.recipe)
+        yield messages.begun(drafts)
+        if not model.ready:
+            yield messages.message("note", text="Loading the model: only the first wall waits for it.")
+        model.get()  # here, because a process that is forked for the drawing has what is loaded by then
+        yield from self._drafted(DraftOrder(drafts, messages), attach)
 
     def _drafts(self, values: Mapping[Component, object]) -> Drafts:
         recipe = self._form.recipe(values)
         text, count = values[self._controls.prompts], values[self._controls.num_drafts]
         if not isinstance(text, str) or not isinstance(count, int):
             raise RecipeError("num_drafts", "must be a whole number from 1 to 64, and prompts must be text")
-        written = text.strip() or recipe.prompt.replace("\n", " ")
+        written = text.strip() or " ".join(recipe.prompt.splitlines())  # in Create its lines are one prompt
         return Drafts(recipe, count, variations(written))

@@ -4,61 +4,52 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
 
 from imagen_core.recipe import MAX_COST, Recipe, RecipeError
+from imagen_core.sampling_thread import Attach
 from imagen_core.ui.draft_messages import DraftMessages, told
+from imagen_core.ui.draft_runs import DraftRuns
 from imagen_core.ui.drawing import Order, drawing
-from imagen_core.ui.errors import sentence
 from imagen_core.ui.messages import Message, Messages
 from imagen_core.ui.model import Models
-from imagen_core.ui.visits import Visits
 from imagen_core.zero_gpu import lent
 
 MAX_PROMOTED = 16  # at once
 
 
 class Promoting:
-    """The handlers of one tab: what another tab draws goes on when this one is stopped."""
+    """The handlers of one tab; `stop` and `leave` end what its visitor promotes."""
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        self._visits = Visits()
+        self._runs = DraftRuns()
+        self.stop, self.leave = self._runs.stop, self._runs.leave
         self._drawn = lent(drawing(models.offered))
 
     def promote(self, data: gr.EventData, request: gr.Request) -> Iterator[Message]:
         """Draw some of them to the size that was asked for, each alone; `data` holds their links and the last stage."""
-        messages = DraftMessages()
-        with self._visits.open(request.session_hash or "") as visit:
-            try:
-                recipes = promoted_recipes(data._data)
-                yield messages.message("promoting", pictures=[told(recipe) for recipe in recipes])
-                for picture, recipe in enumerate(recipes):
-                    self._models.of(recipe).get()
-                    for step in self._drawn(Order(recipe, Messages()), visit.attach):
-                        if step["kind"] in ("failed", "stopped"):
-                            yield messages.message(step["kind"], text=step.get("text"))
-                            return
-                        yield from _promoted(picture, step, messages)
-                yield messages.finished()
-            except Exception as error:
-                yield messages.message("failed", text=sentence(error))
+        yield from self._runs.of(request, partial(self._promote, data._data))
 
-    def stop(self, request: gr.Request) -> Message:
-        """Stop what this visitor has promoted here."""
-        self._visits.stop(request.session_hash or "")
-        return DraftMessages().message("stopped", run="")
-
-    def leave(self, request: gr.Request) -> None:
-        """The visitor's tab was closed."""
-        self._visits.stop(request.session_hash or "")
+    def _promote(self, asked: object, messages: DraftMessages, attach: Attach) -> Iterator[Message]:
+        recipes = promoted_recipes(asked)
+        yield messages.message("promoting", pictures=[told(recipe) for recipe in recipes])
+        for picture, recipe in enumerate(recipes):
+            self._models.of(recipe).get()
+            for step in self._drawn(Order(recipe, Messages()), attach):
+                if step["kind"] in ("failed", "stopped"):
+                    yield messages.message(step["kind"], text=step.get("text"))
+                    return
+                yield from _promoted(picture, step, messages)
+        yield messages.finished()
 
 
 def _promoted(picture: int, step: Message, messages: DraftMessages) -> Iterator[Message]:
     """What the view is told of a message of the run that draws a promoted picture."""
-    if step["kind"] == "step":
+    if step["kind"] == "step" and "x_0" in step:  # of a run that is stopped the last step may have no picture
         yield messages.promoted_step(picture, step)
     elif step["kind"] == "finished":
         [file] = step["files"]

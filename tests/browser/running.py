@@ -22,6 +22,10 @@ def begin(page: Page, prompt: str, steps: int | None = None, images: int | None 
     press(page, "#generate")
 
 
+def tab(page: Page, name: str) -> None:
+    page.click(f"button[role=tab]:has-text('{name}')")
+
+
 def press(page: Page, button: str) -> None:
     """Press what begins a run, and wait until the page has begun it: what it tells from here on is of this run."""
     page.evaluate(

@@ -14,13 +14,25 @@ from imagen_core.recipe import Recipe
 from imagen_core.sweep import Sweep
 from imagen_core.sweep_axis import Axis
 from tests.browser.conftest import OpenPage
-from tests.browser.test_history import drop, tab
+from tests.browser.running import begin, state, tab
+from tests.browser.test_access import violations
 from tests.ui_page import GRADIO_WARNING
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
 
 RECIPE = Recipe(prompt="a dropped apple", seed=5)
 SWEEP = Sweep(RECIPE, (Axis.of("base.guidance_scale", "1,3"), Axis.of("base.scheduler", "ddim,euler")))
+
+
+def drop(page: Page, path: Path) -> None:
+    page.evaluate(
+        """(bytes) => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(bytes)], 'apple.png', { type: 'image/png' }));
+          document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""",
+        list(path.read_bytes()),
+    )
 
 
 def shown(page: Page, name: str) -> None:
@@ -35,6 +47,31 @@ def test_picture_on_another_tab_opens_in_create(open_page: OpenPage, tmp_path: P
     shown(page, "Create")
     expect(page.locator("#view .status")).to_contain_text("Opened the picture's recipe")
     expect(page.locator("#field-prompt textarea")).to_have_value("a dropped apple")
+
+
+def test_a_dropped_picture_asks_before_it_overwrites_an_edited_form(open_page: OpenPage, tmp_path: Path) -> None:
+    save_png(Image.new("RGB", (64, 64)), RECIPE, tmp_path / "apple.png")
+    page = open_page()
+    prompt, question = page.locator("#field-prompt textarea"), page.locator(".question")
+    prompt.fill("my own words")
+    drop(page, tmp_path / "apple.png")
+    expect(question).to_contain_text("Open “a dropped apple” in their place?")
+    expect(page.locator(".question-open")).to_be_focused()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    expect(question).not_to_be_visible()
+    expect(prompt).to_have_value("my own words")
+    drop(page, tmp_path / "apple.png")
+    expect(question).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(prompt).to_have_value("a dropped apple")
+    expect(question).not_to_be_visible()
+    with page.expect_response(lambda response: response.url.endswith("/run/predict")):  # the server has noted it
+        begin(page, "drawn, so nothing is lost", steps=2)
+    state(page, "finished")
+    drop(page, tmp_path / "apple.png")
+    expect(prompt).to_have_value("a dropped apple")
+    expect(question).not_to_be_visible()
 
 
 def test_sheet_opens_its_sweep(open_page: OpenPage, tmp_path: Path) -> None:

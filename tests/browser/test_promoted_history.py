@@ -9,9 +9,8 @@ from imagen_core import link
 from imagen_core.metadata import read_check, read_recipe
 from imagen_core.recipe import Recipe
 from tests.browser.conftest import OpenPage
-from tests.browser.running import saved
+from tests.browser.running import saved, tab
 from tests.browser.test_drafts import draw, wall
-from tests.browser.test_history import tab
 from tests.ui_page import GRADIO_WARNING
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]

@@ -1,0 +1,42 @@
+"""What is drawn for the visitors of a tab of drafts: every run ends in a message, and is ended by its visitor alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import gradio as gr
+
+from imagen_core.sampling_thread import Attach
+from imagen_core.ui.draft_messages import DraftMessages
+from imagen_core.ui.errors import sentence
+from imagen_core.ui.messages import Message
+from imagen_core.ui.visits import Visits
+
+# It yields messages made with the first argument, and hands what ends it to the second.
+Drawn: TypeAlias = Callable[[DraftMessages, Attach], Iterator[Message]]
+
+
+class DraftRuns:
+    """The runs of one tab by visitor; each tab has its own, so that what another one draws goes on."""
+
+    def __init__(self) -> None:
+        self._visits = Visits()
+
+    def of(self, request: gr.Request, drawn: Drawn) -> Iterator[Message]:
+        """The messages of a run of this visitor; where it raises, the last of them is "failed"."""
+        messages = DraftMessages()
+        with self._visits.open(request.session_hash or "") as visit:
+            try:
+                yield from drawn(messages, visit.attach)
+            except Exception as error:
+                yield messages.message("failed", text=sentence(error))
+
+    def stop(self, request: gr.Request) -> Message:
+        """Stop what this visitor has running here."""
+        self._visits.stop(request.session_hash or "")
+        return DraftMessages().message("stopped", run="")
+
+    def leave(self, request: gr.Request) -> None:
+        """The visitor's tab was closed."""
+        self._visits.stop(request.session_hash or "")

@@ -1,0 +1,59 @@
+"""What a cascade keeps of its runs, so that a setting runs no more than it changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from imagen_core.cascade import KEPT_BYTES
+from imagen_core.events import PromptEncoded, StageFinished
+from imagen_core.imagen import Imagen
+from imagen_core.recipe import MAX_PIXELS, SIZES
+from tests.cascade_runs import drawn_again, fast, finished
+
+
+def test_a_later_stage_changes_alone(tiny_imagen: Imagen) -> None:
+    before = finished(list(tiny_imagen.stream(fast())))
+    events = list(tiny_imagen.stream(fast().updated({"sr1024": {"num_steps": 3, "aug_level": 0.4}})))
+    after = finished(events)
+    assert drawn_again(events) == ["sr1024"]
+    assert [event.cached for event in events if isinstance(event, StageFinished)] == [True, True, False]
+    assert torch.equal(before["base"], after["base"])
+    assert torch.equal(before["sr256"], after["sr256"])
+    assert not torch.equal(before["sr1024"], after["sr1024"])
+
+
+def test_all_stages_are_drawn_anew_where_that_is_asked_for(tiny_imagen: Imagen) -> None:
+    before = finished(list(tiny_imagen.stream(fast())))
+    assert drawn_again(list(tiny_imagen.stream(fast()))) == []
+    events = list(tiny_imagen.stream(fast(), anew=True))
+    assert drawn_again(events) == ["base", "sr256", "sr1024"]
+    assert all(torch.equal(images, before[stage]) for stage, images in finished(events).items())
+
+
+def test_a_setting_never_runs_t5_again(tiny_imagen: Imagen) -> None:
+    list(tiny_imagen.stream(fast()))
+    runs = tiny_imagen.cascade.text_encoder.runs
+    assert runs == 1
+    events = list(tiny_imagen.stream(fast(seed=8).updated({"base": {"guidance_scale": 7.0}})))
+    assert tiny_imagen.cascade.text_encoder.runs == runs
+    encoded = [event for event in events if isinstance(event, PromptEncoded)]
+    assert [event.cached for event in encoded] == [True]
+
+
+def test_the_largest_recipe_is_kept_whole() -> None:
+    """Else a change of its last stage would run the stages before it again."""
+    largest = sum(MAX_PIXELS // SIZES["sr1024"] ** 2 * 3 * size**2 * 4 for size in SIZES.values())
+    assert largest <= KEPT_BYTES
+
+
+def test_kept_images_stay_below_their_limit(tiny_imagen: Imagen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagen_core.cascade.KEPT_BYTES", 3 * 64 * 64 * 4 * 2)  # two pictures of the base
+    recipe = replace(fast(), last_stage="base")
+    for seed in (1, 2, 3, 2, 1):
+        events = list(tiny_imagen.stream(replace(recipe, seed=seed)))
+        # 3 pushed out 1; 2 was still there; 1 had to be drawn again.
+    assert drawn_again(events) == ["base"]
+    assert drawn_again(list(tiny_imagen.stream(replace(recipe, seed=2)))) == []
