@@ -26,6 +26,7 @@ from imagen_core.ui import sweep_messages
 from imagen_core.ui.model import BackgroundModel, Models
 from imagen_core.ui.opening import recipe_in_address, sweep_in_address
 from imagen_core.ui.sweep_handlers import NO_AXIS, AxisControls, SweepControls, SweepHandlers
+from imagen_core.ui.sweep_messages import SweepMessages
 from tests.ui_page import in_a_loop, placed_form
 
 SMALL = Recipe(prompt="an apple", seed=7, last_stage="base").updated({"base": {"num_steps": 2}})
@@ -170,3 +171,12 @@ def test_address_is_a_recipes_or_a_sweeps() -> None:
     assert sweep_in_address(sweep) == Sweep(Recipe(prompt="a"), (Axis("seed", (1, 2)),))
     with pytest.raises(RecipeError):
         sweep_in_address([*sweep, ("sweep.y", "\ud800")])
+
+
+def test_a_step_without_a_picture_is_not_told() -> None:
+    """The last one of a run that is stopped between two messages may have none."""
+    messages, step = SweepMessages(), {"stage": "base", "step": 3, "num_steps": 4}
+    assert messages.step([0], step) is None
+    told = messages.step([0], {**step, "x_0": ["data:,"]})
+    assert told is not None
+    assert (told["kind"], told["cells"], told["x_0"]) == ("cell_steps", [0], ["data:,"])

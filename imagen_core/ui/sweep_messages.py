@@ -36,8 +36,11 @@ class SweepMessages:
         return self.message("begun", axes=axes, links=links, link=sweep.to_link(), page=address)
 
     def step(self, cells: Sequence[int], step: Message) -> Message | None:
-        """Previews of cells drawn together, from the "step" of their run, at least 80 ms after those before."""
-        if time.monotonic() - self._sent_at < INTERVAL:
+        """Previews of cells drawn together, from the "step" of their run, at least 80 ms after those before.
+
+        None where it is too early, or where the step has no picture, as the last one of a run that is stopped may.
+        """
+        if "x_0" not in step or time.monotonic() - self._sent_at < INTERVAL:
             return None
         self._sent_at = time.monotonic()
         values = {"size": SIZES[step["stage"]], "step": step["step"], "num_steps": step["num_steps"]}
