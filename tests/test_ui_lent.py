@@ -58,9 +58,9 @@ class Elsewhere(Imagen):
         super().__init__(tiny.cascade, Recipe(), tiny.vocabulary)
         self.home = os.getpid()
 
-    def stream(self, recipe: Recipe, attention: bool = False) -> Run:
+    def stream(self, recipe: Recipe, attention: bool = False, anew: bool = False) -> Run:
         assert os.getpid() != self.home
-        return super().stream(recipe, attention)
+        return super().stream(recipe, attention, anew)
 
 
 class Slow(Elsewhere):

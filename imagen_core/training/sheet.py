@@ -22,7 +22,7 @@ from imagen_core.vocabulary import article
 
 PROMPTS = (
     "a red apple on a wooden table",
-    "a cat",
+    "three blue stars above a green turtle on a beach",
     "a banana on a blue background",
     "a blue car",
     "a house on a meadow",
@@ -32,19 +32,19 @@ PROMPTS = (
     "an owl, flat style",
     "a cartoon drawing of a frog on a pink background",
     "a turtle on a beach",
-    "a pizza",
+    "a sketch of a castle",
     "a purple balloon in the sky",
     "a palm tree at sunset",
     "two robots on a gray background",
     "three stars",
-    "a cat to the left of a dog",
+    "a green cat to the left of a red house",
     "a sailboat on the water",
     "a puppy",
     "a castle in the desert",
     "a strawberry on a white background",
     "a penguin in the snow",
-    "a guitar",
-    "a mushroom on a meadow",
+    "a red apple and a blue car",
+    "a pixel art mushroom on a meadow",
 )
 
 # What words do: recipes that differ in their words alone, from the same seed.
