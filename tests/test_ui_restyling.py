@@ -7,11 +7,11 @@ import json
 import pytest
 
 from imagen_core.imagen import Imagen
-from imagen_core.recipe import STAGES, Recipe, RecipeError
+from imagen_core.recipe import Recipe, RecipeError
 from imagen_core.ui.restyling import asked_recipe, restyled
 
 PLAIN = Recipe(prompt="an apple", seed=7)
-OWN = {name: {"prompt": "a glass pear", "aug_level": 0.4} for name in STAGES[1:]}
+OWN = {"sr256": {"prompt": "a glass pear", "aug_level": 0.4}, "sr1024": {"prompt": "a glass pear"}}
 
 
 def asked(recipe: Recipe, prompt: object = "a glass pear", aug_level: object = 0.4) -> str:

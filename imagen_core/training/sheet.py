@@ -48,7 +48,7 @@ PROMPTS = (
 )
 
 # What words do: recipes that differ in their words alone, from the same seed.
-_RESTYLED = {"prompt": "a purple cat in the snow", "aug_level": 0.3}
+_RESTYLED = {"prompt": "a pixel art picture of a cat on a meadow", "aug_level": 0.3}
 WORDS: tuple[dict[str, object], ...] = (
     {"prompt": "a dog"},
     {"prompt": "a puppy"},

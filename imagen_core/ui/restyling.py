@@ -1,7 +1,8 @@
 """Restyling: one 64-pixel picture, drawn larger with other words and a dial of how far they may go.
 
-The result is an ordinary recipe, with a prompt and an aug_level of its own in the stages that enlarge. The base stage
-is that of the run before, so it is not drawn again (arXiv 2205.11487, figure A.12).
+The result is an ordinary recipe, with a prompt of its own in the stages that enlarge and an aug_level of its own in the
+first of them, which makes the new surface; the last one keeps to that. The base stage is that of the run before, so it
+is not drawn again (arXiv 2205.11487, figure A.12).
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import gradio as gr
 
 from imagen_core.fork import drawn_by
 from imagen_core.recipe import Recipe, RecipeError
-from imagen_core.stage_recipe import STAGES
 from imagen_core.ui.openings import Answer, Openings
 from imagen_core.validation import shown
 
@@ -24,14 +24,15 @@ _MAX_LENGTH = 200_000  # characters
 
 
 def restyled(recipe: Recipe, prompt: object, aug_level: object) -> Recipe:
-    """`recipe` with these values in the stages that enlarge; `prompt` is one of their own, empty for the recipe's.
+    """`recipe` with this prompt in the stages that enlarge, empty for the recipe's own, and sr256 with this aug_level.
 
     A fork of a later stage is left out of it, because all of it is drawn anew. Raises `RecipeError`.
     """
     same = drawn_by(recipe, "base")
     if same is not recipe:
         same = replace(same, sr256=recipe.sr256, sr1024=recipe.sr1024, last_stage=recipe.last_stage)
-    return same.updated({name: {"prompt": prompt, "aug_level": aug_level} for name in STAGES[1:]})
+    own = {"prompt": prompt}
+    return same.updated({"sr256": own | {"aug_level": aug_level}, "sr1024": own})
 
 
 def asked_recipe(text: object) -> Recipe:

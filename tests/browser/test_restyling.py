@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from imagen_core.recipe import STAGES, Recipe
+from imagen_core.recipe import Recipe
 from imagen_core.ui import messages
 from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
@@ -23,7 +23,7 @@ SMALL = Recipe(prompt="an apple", seed=4, last_stage="sr256").updated(
 
 
 def with_style(recipe: Recipe, prompt: str, aug_level: float) -> Recipe:
-    return recipe.updated({name: {"prompt": prompt, "aug_level": aug_level} for name in STAGES[1:]})
+    return recipe.updated({"sr256": {"prompt": prompt, "aug_level": aug_level}, "sr1024": {"prompt": prompt}})
 
 
 def at(page: Page, *levels: str) -> None:
