@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -35,17 +36,26 @@ def main(arguments: Sequence[str] | None = None, load: Callable[[str], Imagen] |
         return _failed(error, 2)
     except KeyboardInterrupt:
         return _failed("stopped", 130)
-    if request.sweep and "link" in request.prints:
-        print(request.sweep.to_link())
-        return 0
-    if request.prints:
-        for recipe in request.recipes:
-            _print_recipe(recipe, request.prints)
-        return 0
     try:
+        if request.prints:
+            _print(request)
+            return 0
         return _draw(request, load)
     except KeyboardInterrupt:
         return _failed("stopped", 130)
+    except BrokenPipeError:  # who reads what is printed has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes nowhere
+        return 141  # as of a program that SIGPIPE ends
+
+
+def _print(request: command_line.Request) -> None:
+    """Print the recipes or links that were asked for."""
+    if request.sweep and "link" in request.prints:
+        print(request.sweep.to_link())
+    else:
+        for recipe in request.recipes:
+            _print_recipe(recipe, request.prints)
+    sys.stdout.flush()
 
 
 def _print_recipe(recipe: Recipe, prints: Sequence[str]) -> None:

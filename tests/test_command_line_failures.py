@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -84,3 +86,12 @@ def test_ctrl_c_stops_and_leaves_nothing_half_written(
     assert code == 130
     assert capsys.readouterr() == ("", "imagen_core: stopped\n")
     assert os.listdir() == []
+
+
+def test_a_reader_that_goes_away_is_no_error_of_the_program() -> None:
+    command = [sys.executable, "-m", "imagen_core", "an apple", "--print-recipe"]
+    read, write = os.pipe()
+    os.close(read)  # nobody will read, as behind `head`
+    run = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (run.returncode, run.stderr) == (141, "")
