@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -105,8 +106,17 @@ def test_what_no_page_of_ours_asks_is_refused_in_one_sentence(
 
 
 def test_who_leaves_ends_the_comparison(page: Page, tiny_imagen: Imagen) -> None:
+    calls, left = list[int](), threading.Event()
+
+    def wait_in_the_second(*_: object) -> None:
+        calls.append(1)
+        assert len(calls) < 2 or left.wait(30)
+
+    hook = tiny_imagen.cascade.stages["base"].unet.register_forward_pre_hook(wait_in_the_second)
     handlers = page.handlers(lambda: tiny_imagen)
     run = handlers.compare(visitor("me"), gr.EventData(None, ASKED | {"steps": [1, 2, 3, 4]}))
     assert next(run)["step"] == 1
     handlers.leave(visitor("me"))
+    left.set()
     assert [message["kind"] for message in run] == ["thresholds_done"]
+    hook.remove()
