@@ -74,7 +74,7 @@ class Slow(Elsewhere):
             for step in steps(planned, before, denoiser, kept):
                 yield step
                 end = time.monotonic() + 60
-                while step.num_steps == ENDLESS.planned_steps("base") and step.index == 0 and time.monotonic() < end:
+                while step.num_steps > 100 and step.index == 0 and time.monotonic() < end:
                     assert denoiser.between_blocks is not None
                     denoiser.between_blocks()  # ends a run that was stopped
                     time.sleep(0.01)
