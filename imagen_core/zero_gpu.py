@@ -87,7 +87,14 @@ def lent(work: Work[Ordered, Item]) -> Work[Ordered, Item]:
         with tempfile.TemporaryDirectory(prefix="imagen-", ignore_cleanup_errors=True) as folder:
             flag = Path(folder) / "stop"
             attach(_Flag(flag))
-            yield from borrowed(order, str(flag))
+            items = borrowed(order, str(flag))
+            try:
+                for item in items:  # noqa: UP028 - "yield from" would close there before anything is told
+                    yield item
+            except GeneratorExit:  # who reads has left: without the flag the run goes on until its next message
+                _Flag(flag).close()
+                items.close()
+                raise
 
     return here
 
