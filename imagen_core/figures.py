@@ -1,4 +1,4 @@
-"""The JSON file that a benchmark writes its figures to; whether it can be written is found out before all measuring."""
+"""The JSON file that a measuring command writes; whether it can be written is found out before all measuring."""
 
 from __future__ import annotations
 

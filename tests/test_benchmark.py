@@ -60,6 +60,7 @@ NOWHERE = ("--json=no/such/folder.json", "--json=tests")
     [
         *(("benchmark", wrong) for wrong in ("--runs=0", "--runs=-3", "--runs=x", *NOWHERE)),
         *(("wall_benchmark", wrong) for wrong in ("--pairs=0", *NOWHERE)),
+        *(("training.evaluate", wrong) for wrong in NOWHERE),
     ],
 )
 def test_what_cannot_be_done_is_told_before_anything_is_measured(name: str, wrong: str) -> None:

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from imagen_core.checkpoints import CheckpointError, bundled_folder
+from imagen_core.figures import add_json_flag, write_figures
 from imagen_core.imagen import Imagen
 from imagen_core.recipe import SCHEDULERS, STAGES, THRESHOLDINGS, RecipeError
 from imagen_core.shards import load_shards, read_manifest
@@ -140,7 +141,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
         "--enlargements", type=int, default=8, help="pictures for super-resolution, 0 for none (default 8)"
     )
     parser.add_argument("--sweep", choices=list(SWEEPS), help="measure for several settings instead")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    add_json_flag(parser)
     parser.add_argument("--plot", type=Path, help="draw the figures to this PNG")
     arguments = parser.parse_args(words)
     if arguments.samples < 1 or not 0 <= arguments.seed < 10_000 or arguments.enlargements < 0:
@@ -168,10 +169,9 @@ def main(words: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     figures |= described(imagen, arguments)
-    text = json.dumps(figures, indent=1)
-    print(text)
+    print(json.dumps(figures, indent=1))
     if arguments.json:
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+        write_figures(figures, arguments.json)
     if arguments.plot and arguments.sweep:
         plot_sweep(figures[arguments.sweep], arguments.sweep, arguments.plot)
     elif arguments.plot:

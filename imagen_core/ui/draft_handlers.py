@@ -15,10 +15,10 @@ from imagen_core.recipe import RecipeError
 from imagen_core.sampling_thread import Attach
 from imagen_core.ui.draft_drawing import DraftOrder, drafting
 from imagen_core.ui.draft_messages import DraftMessages
-from imagen_core.ui.draft_runs import DraftRuns
 from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Message
 from imagen_core.ui.model import Models
+from imagen_core.ui.tab_runs import TabRuns
 from imagen_core.zero_gpu import lent
 
 
@@ -37,7 +37,7 @@ class DraftHandlers:
         self._models = models
         self._form = form
         self._controls = controls
-        self._runs = DraftRuns()
+        self._runs = TabRuns(DraftMessages)
         self.stop, self.leave = self._runs.stop, self._runs.leave
         self._drafted = lent(drafting(models.offered))
 

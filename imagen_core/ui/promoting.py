@@ -12,10 +12,10 @@ import gradio as gr
 from imagen_core.recipe import MAX_COST, Recipe, RecipeError
 from imagen_core.sampling_thread import Attach
 from imagen_core.ui.draft_messages import DraftMessages, told
-from imagen_core.ui.draft_runs import DraftRuns
 from imagen_core.ui.drawing import Order, drawing
 from imagen_core.ui.messages import Message, Messages
 from imagen_core.ui.model import Models
+from imagen_core.ui.tab_runs import TabRuns
 from imagen_core.zero_gpu import lent
 
 MAX_PROMOTED = 16  # at once
@@ -26,7 +26,7 @@ class Promoting:
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        self._runs = DraftRuns()
+        self._runs = TabRuns(DraftMessages)
         self.stop, self.leave = self._runs.stop, self._runs.leave
         self._drawn = lent(drawing(models.offered))
 

@@ -6,6 +6,7 @@ import io
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,15 @@ from gradio.components import Component
 
 from imagen_core.metadata import write
 from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.sampling_thread import Attach
 from imagen_core.sweep import BATCH, Sweep
 from imagen_core.sweep_axis import Axis
 from imagen_core.ui.drawing import Order, drawing
-from imagen_core.ui.errors import sentence
 from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Message, Messages
 from imagen_core.ui.model import Models
 from imagen_core.ui.sweep_messages import SweepMessages
-from imagen_core.ui.visits import Visits
+from imagen_core.ui.tab_runs import TabRuns
 from imagen_core.zero_gpu import is_lent, lent
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class SweepHandlers:
         self.controls = controls
         self._address = address
         self._drawn = lent(drawing(models.offered))
-        self._visits = Visits()
+        self._runs = TabRuns(SweepMessages)
+        self.stop, self.leave = self._runs.stop, self._runs.leave
 
     def inputs(self) -> set[Component]:
         """What `draw` reads."""
@@ -78,43 +80,32 @@ class SweepHandlers:
 
     def draw(self, values: Mapping[Component, object], request: gr.Request) -> Iterator[Message]:
         """Draw the sweep cell by cell and yield its messages, at the end with the sheet."""
-        messages = SweepMessages()
-        with self._visits.open(request.session_hash or "") as visit:
-            try:
-                sweep = self._sweep(values)
-                model = self._models.of(sweep.recipe)
-                yield messages.begun(sweep, self._address)
-                if not model.ready:
-                    yield messages.message("note", text="Loading the model: only the first sweep waits for it.")
-                imagen = model.get()  # here, because a process forked for the drawing has what is loaded by then
-                pictures: dict[int, Image] = {}
-                size = 1 if is_lent() else imagen.cascade.chunk or BATCH  # what is lent is counted in seconds
-                for cells, recipe in (batches := sweep.batches(size)):
-                    for step in self._drawn(Order(recipe, Messages()), visit.attach):
-                        if step["kind"] == "failed" and batches.divided(cells):
-                            break
-                        if step["kind"] in ("failed", "stopped"):
-                            yield messages.message(step["kind"], text=step.get("text"))
-                            return
-                        if step["kind"] == "step" and (message := messages.step(cells, step)) is not None:
-                            yield message
-                        if step["kind"] == "finished":
-                            drawn = [_picture(file) for file in step["files"]]
-                            yield from messages.cells_done(cells, drawn)
-                            pictures |= {c: _small(picture, sweep) for c, picture in zip(cells, drawn, strict=True)}
-                yield from _sheet(sweep, pictures, messages)
-                yield messages.finished()
-            except Exception as error:
-                yield messages.message("failed", text=sentence(error))
+        yield from self._runs.of(request, partial(self._draw, values))
 
-    def stop(self, request: gr.Request) -> Message:
-        """Stop what this visitor has running here."""
-        self._visits.stop(request.session_hash or "")
-        return SweepMessages().message("stopped", run="")
-
-    def leave(self, request: gr.Request) -> None:
-        """The visitor's tab was closed."""
-        self._visits.stop(request.session_hash or "")
+    def _draw(self, values: Mapping[Component, object], messages: SweepMessages, attach: Attach) -> Iterator[Message]:
+        sweep = self._sweep(values)
+        model = self._models.of(sweep.recipe)
+        yield messages.begun(sweep, self._address)
+        if not model.ready:
+            yield messages.message("note", text="Loading the model: only the first sweep waits for it.")
+        imagen = model.get()  # here, because a process forked for the drawing has what is loaded by then
+        pictures: dict[int, Image] = {}
+        size = 1 if is_lent() else imagen.cascade.chunk or BATCH  # what is lent is counted in seconds
+        for cells, recipe in (batches := sweep.batches(size)):
+            for step in self._drawn(Order(recipe, Messages()), attach):
+                if step["kind"] == "failed" and batches.divided(cells):
+                    break
+                if step["kind"] in ("failed", "stopped"):
+                    yield messages.message(step["kind"], text=step.get("text"))
+                    return
+                if step["kind"] == "step" and (message := messages.step(cells, step)) is not None:
+                    yield message
+                if step["kind"] == "finished":
+                    drawn = [_picture(file) for file in step["files"]]
+                    yield from messages.cells_done(cells, drawn)
+                    pictures |= {c: _small(picture, sweep) for c, picture in zip(cells, drawn, strict=True)}
+        yield from _sheet(sweep, pictures, messages)
+        yield messages.finished()
 
     def _sweep(self, values: Mapping[Component, object]) -> Sweep:
         recipe: Recipe = replace(self._form.recipe(values), num_images=1)

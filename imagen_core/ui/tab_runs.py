@@ -1,31 +1,43 @@
-"""What is drawn for the visitors of a tab of drafts: every run ends in a message, and is ended by its visitor alone."""
+"""What is drawn for the visitors of a tab: every run ends in a message, and is ended by its visitor alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Generic, Protocol, TypeVar
 
 import gradio as gr
 
 from imagen_core.sampling_thread import Attach
-from imagen_core.ui.draft_messages import DraftMessages
 from imagen_core.ui.errors import sentence
 from imagen_core.ui.messages import Message
 from imagen_core.ui.visits import Visits
 
-# It yields messages made with the first argument, and hands what ends it to the second.
-Drawn: TypeAlias = Callable[[DraftMessages, Attach], Iterator[Message]]
+
+class Telling(Protocol):
+    """The messages of one run, as its tab's view reads them."""
+
+    def message(self, kind: str, **values: object) -> Message:
+        """One of them."""
+        ...
 
 
-class DraftRuns:
+Told = TypeVar("Told", bound=Telling)
+
+
+class TabRuns(Generic[Told]):
     """The runs of one tab by visitor; each tab has its own, so that what another one draws goes on."""
 
-    def __init__(self) -> None:
+    def __init__(self, messages: Callable[[], Told]) -> None:
+        """Take what makes the messages of a run."""
+        self._messages = messages
         self._visits = Visits()
 
-    def of(self, request: gr.Request, drawn: Drawn) -> Iterator[Message]:
-        """The messages of a run of this visitor; where it raises, the last of them is "failed"."""
-        messages = DraftMessages()
+    def of(self, request: gr.Request, drawn: Callable[[Told, Attach], Iterator[Message]]) -> Iterator[Message]:
+        """The messages of a run of this visitor; where it raises, the last of them is "failed".
+
+        drawn: yields messages made with its first argument, and hands what ends it to the second.
+        """
+        messages = self._messages()
         with self._visits.open(request.session_hash or "") as visit:
             try:
                 yield from drawn(messages, visit.attach)
@@ -35,7 +47,7 @@ class DraftRuns:
     def stop(self, request: gr.Request) -> Message:
         """Stop what this visitor has running here."""
         self._visits.stop(request.session_hash or "")
-        return DraftMessages().message("stopped", run="")
+        return self._messages().message("stopped", run="")
 
     def leave(self, request: gr.Request) -> None:
         """The visitor's tab was closed."""
