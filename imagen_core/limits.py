@@ -27,7 +27,7 @@ def check_limits(recipe: Recipe) -> None:
     images, size = recipe.num_images, SIZES[recipe.last_stage]
     if images * size**2 > MAX_PIXELS:
         allowed = f"must be at most {MAX_PIXELS // size**2} at {size} pixels"
-        raise RecipeError("num_images", f"{allowed}, not {images}: lower it, or choose an earlier last_stage")
+        raise RecipeError("num_images", f"{allowed}, not {images}: lower it, or choose a smaller last_stage")
     if cost(recipe) > MAX_COST:
         costs = _costs(recipe)
         most = max(costs, key=lambda name: costs[name])

@@ -110,7 +110,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                     "French and Romanian. It draws no photographs."
                 ),
                 recipe=Recipe(model="bundled"),
-                size_mb=74,
+                size_mb=80,
             ),
             _deepfloyd("M", "M"),
             _deepfloyd("L", "M"),

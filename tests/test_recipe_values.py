@@ -122,7 +122,7 @@ def test_json_is_a_versioned_object_of_every_value() -> None:
         ),
         (
             {"num_images": 17},
-            "num_images must be at most 16 at 1024 pixels, not 17: lower it, or choose an earlier last_stage.",
+            "num_images must be at most 16 at 1024 pixels, not 17: lower it, or choose a smaller last_stage.",
         ),
         (
             {"num_images": 16, **{stage: {"num_steps": 250} for stage in STAGES}},

@@ -63,14 +63,14 @@ def test_what_is_shown_is_read_again(form: Form) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("seed", None, "seed must be a whole number from 0 to 4294967295, not null."),
-        ("seed", 1.5, "seed must be a whole number from 0 to 4294967295, not 1.5."),
-        ("seed", "x", "seed must be a whole number from 0 to 4294967295, not 'x'."),
-        ("seed", -1, "seed must be a whole number from 0 to 4294967295, not -1."),
-        ("base.num_steps", 0, "base.num_steps must be a whole number from 1 to 250, not 0."),
-        ("base.guidance_scale", math.nan, "base.guidance_scale must be a number from 0 to 30, not nan."),
+        ("seed", None, "Seed must be a whole number from 0 to 4294967295, not null."),
+        ("seed", 1.5, "Seed must be a whole number from 0 to 4294967295, not 1.5."),
+        ("seed", "x", "Seed must be a whole number from 0 to 4294967295, not 'x'."),
+        ("seed", -1, "Seed must be a whole number from 0 to 4294967295, not -1."),
+        ("base.num_steps", 0, "Steps (base) must be a whole number from 1 to 250, not 0."),
+        ("base.guidance_scale", math.nan, "Guidance scale (base) must be a number from 0 to 30, not nan."),
         ("sr256.scheduler", ["ddim"], "not a list."),
-        ("sr256.seed", "1.5", "sr256.seed must be a whole number from 0 to 4294967295, not '1.5'."),
+        ("sr256.seed", "1.5", "Own seed (sr256) must be a whole number from 0 to 4294967295, not '1.5'."),
         ("prompt", "a\0b", "prompt must not hold a control character (U+0000, character 2)."),
     ],
 )
@@ -80,3 +80,26 @@ def test_bad_values_are_told_in_one_sentence(form: Form, name: str, value: objec
         form.recipe(values)
     assert raised.value.field == name
     assert str(raised.value).endswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "text"),
+    [
+        (
+            "num_images",
+            17,
+            "num_images",
+            "Images must be at most 16 at 1024 pixels, not 17: lower it, or choose a smaller Final size.",
+        ),
+        ("variation", 0.5, "variation_seed", "Variation seed must be given, because variation is 0.5, not 0."),
+        ("sr256.scheduler", "heun sr256.num_steps", "sr256.scheduler", "Scheduler (sr256) must be one of"),
+    ],
+)
+def test_errors_call_controls_what_the_page_calls_them(
+    form: Form, name: str, value: object, field: str, text: str
+) -> None:
+    shown = form.show(Recipe()) | {form.controls[name]: value}
+    with pytest.raises(RecipeError) as told:
+        form.recipe(shown)
+    assert str(told.value).startswith(text)
+    assert told.value.field == field

@@ -45,15 +45,15 @@ def test_promoted_draft_is_the_picture_that_its_recipe_draws(tiny_imagen: Imagen
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        (None, "links must be 1 to 16"),
-        ([], "links must be 1 to 16"),
-        ({"links": []}, "links must be 1 to 16"),
-        ({"links": ["prompt=a"] * 17}, "links must be 1 to 16"),
+        (None, "takes 1 to 16 pictures at once"),
+        ([], "takes 1 to 16 pictures at once"),
+        ({"links": []}, "takes 1 to 16 pictures at once"),
+        ({"links": ["prompt=a"] * 17}, "takes 1 to 16 pictures at once"),
         ({"links": [7]}, "links must be text"),
         ({"links": ["prompt=a&colour=red"]}, "colour is not among"),
         ({"links": ["prompt=a"], "last_stage": "sr4096"}, "last_stage must be one of"),
         ({"links": ["sr1024.num_steps=250"] * 16, "last_stage": "sr1024"}, None),
-        ({"links": ["base.num_steps=250&sr256.num_steps=250&sr1024.num_steps=250"] * 16}, "cost more than"),
+        ({"links": ["base.num_steps=250&sr256.num_steps=250&sr1024.num_steps=250"] * 16}, "more than 20,000 steps of work"),
         ({"links": ["model=other"]}, "model must be one of bundled, not other."),
     ],
 )

@@ -139,7 +139,8 @@ class DraftWallView {
     if (shown.length && !shown.some((tile) => tile.button.tabIndex === 0)) this.rove(shown[0]);
     const chosen = this.chosen();
     const count = chosen.length;
-    this.part(".chosen").textContent = count ? `${count} of ${shown.length} chosen` : "Choose drafts with a click.";
+    const why = count > 16 ? "; at most 16 can be promoted at once" : chosen.some((tile) => tile.refused) ? "; a refused one cannot be promoted" : "";
+    this.part(".chosen").textContent = count ? `${count} of ${shown.length} chosen${why}` : "Choose drafts with a click.";
     const off = { ".star": !count, ".discard": !count, ".open-draft": count !== 1 };
     const busy = !count || count > 16 || this.run.running || chosen.some((tile) => tile.refused);
     for (const [selector, disabled] of Object.entries({ ...off, ".promote-256": busy, ".promote-1024": busy }))

@@ -20,7 +20,7 @@ function drawButton() {
   return [...document.querySelectorAll("#generate, #draw-drafts, #draw-sweep")].find((button) => button.offsetParent);
 }
 
-// Mark the control of the field that an error names ("sr256.num_steps"), open its accordion, and unmark all others.
+// Mark the control of the field that an error names ("sr256.num_steps"), and unmark all others.
 function markField(field) {
   for (const marked of document.querySelectorAll(".field-problem")) marked.classList.remove("field-problem");
   const control = field && document.getElementById(`field-${field.replaceAll(".", "-")}`);

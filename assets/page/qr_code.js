@@ -28,8 +28,7 @@ class QrCode {
     if (answer.problem) return this.say(answer.problem);
     image.src = answer.image;
     image.hidden = false;
-    const here = ["localhost", "127.0.0.1", "[::1]"].includes(new URL(address).hostname);
-    this.say(here
+    this.say(isLocal(address)
       ? "This page runs on this machine only, so a phone can read the code but not reach the page: start it with --host 0.0.0.0, or with --share."
       : "Point a phone's camera at it: the page opens there and draws the same picture.");
   }

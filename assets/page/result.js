@@ -1,3 +1,8 @@
+// True for an address that no other machine can open.
+function isLocal(address) {
+  return ["localhost", "127.0.0.1", "[::1]"].includes(new URL(address).hostname);
+}
+
 // The finished pictures: download, link, and the comparison with the earlier stages.
 class Result {
   // `told` shows what went wrong.
@@ -41,7 +46,8 @@ class Result {
     download.href = file.kept.address;
     download.download = file.name;
     const which = this.files.length > 1 ? `Image ${image + 1} of ${this.files.length}, seed` : "Seed";
-    this.part(".result-text").textContent = `${which} ${file.seed}. The PNG carries its recipe; the link draws the same picture again.`;
+    const far = isLocal(this.address()) ? " That link works on this machine only: start the page with --share to send it." : "";
+    this.part(".result-text").textContent = `${which} ${file.seed}. The PNG carries its recipe; the link draws the same picture again.${far}`;
     const verdict = this.part(".verdict");
     verdict.hidden = !file.verdict;
     verdict.textContent = file.verdict ? `Compared with the picture that was shared: ${file.verdict}.` : "";

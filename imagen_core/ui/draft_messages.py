@@ -42,7 +42,7 @@ class DraftMessages:
         return self.message("begun", drafts=[told(recipe) for recipe in recipes])
 
     def step(self, step: DraftStep) -> Message | None:
-        """The drafts that moved since the last message, at least 80 ms after it."""
+        """The drafts that moved since the last message, at least INTERVAL after it."""
         self._waiting |= dict.fromkeys(step.drafts, step)
         return self.flush() if time.monotonic() - self._sent_at >= INTERVAL else None
 

@@ -10,6 +10,7 @@ from imagen_core.checkpoint_error import CheckpointError
 from imagen_core.deepfloyd_options import Options
 from imagen_core.model_flags import add_model_flags, read_options
 from imagen_core.model_names import ModelName, allowed_names, model_named
+from imagen_core.presets import PRESETS
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,12 @@ def read_flags(arguments: Sequence[str] | None = None) -> Flags:
     """Read `arguments`, by default those of the process; exits with 2 and a sentence where they are wrong."""
     parser = argparse.ArgumentParser(description="Imagen in a browser.")
     add = parser.add_argument
-    add("--host", help="address to listen on (default: this machine only)")
+    add("--host", help="address to listen on, 0.0.0.0 for all of your network (default: this machine only)")
     add("--port", type=int, help="port to listen on (default: the first free one from 7860)")
     add("--share", action="store_true", help="make a public address through gradio's tunnel")
-    add("--mcp", action="store_true", help="offer generate as a tool of the Model Context Protocol, too")
-    add("--model", default="bundled", help="a preset, a repository (owner/name), or a folder with weights")
+    add("--mcp", action="store_true", help="offer generate as a tool of the Model Context Protocol, too; needs the package gradio[mcp]")
+    names = ", ".join(PRESETS)
+    add("--model", default="bundled", help=f"{names}, a repository (owner/name), or a folder (default: bundled)")
     add_model_flags(parser)
     given = parser.parse_args(arguments)
     model = model_named(given.model)

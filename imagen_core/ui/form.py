@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,17 @@ from imagen_core.validation import shown
 
 # Typed as text, because these may be empty: then the stage has none of its own.
 _OPTIONAL = frozenset(f"{stage}.{field}" for stage in STAGES for field in ("prompt", "seed")) | {"variation_seed"}
+
+
+class FormError(RecipeError):
+    """A value of the form that no recipe may hold; its text calls the controls what the page calls them."""
+
+    def __init__(self, error: RecipeError, text: str) -> None:
+        super().__init__(error.field, error.problem)
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,25 @@ class Form:
     fork: Component | None = None
 
     def recipe(self, values: Mapping[Component, object]) -> Recipe:
-        """The recipe that the controls show. Raises `RecipeError`; the values come from a browser, so may be any."""
+        """The recipe that the controls show. Raises `FormError`; the values come from a browser, so may be any."""
+        try:
+            return self._recipe(values)
+        except RecipeError as error:
+            raise FormError(error, self._labelled(str(error))) from error
+
+    def _labelled(self, text: str) -> str:
+        """A sentence about a recipe, with the labels of the controls for the names of values: "Steps (sr256)"."""
+        labels = {}
+        for name, control in self.controls.items():
+            stage, dot, _ = name.partition(".")
+            label = control.label or name
+            labels[name] = f"{label} ({stage})" if dot and control.label else label
+        known = "|".join(re.escape(name) for name in sorted(labels, key=len, reverse=True) if re.search(r"[._]", name))
+        first = text.partition(" ")[0]
+        text = labels.get(first, first) + text[len(first) :]
+        return re.sub(rf"(?<![\w.])(?:{known})(?![\w.]*\w)", lambda found: labels[found[0]], text) if known else text
+
+    def _recipe(self, values: Mapping[Component, object]) -> Recipe:
         nested: dict[str, object] = {}
         stages: dict[str, dict[str, object]] = {stage: {} for stage in STAGES}
         for name, control in self.controls.items():

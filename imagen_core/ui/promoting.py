@@ -65,11 +65,11 @@ def promoted_recipes(asked: object) -> list[Recipe]:
     """The recipes in what a browser sent: {"links": [link, ...], "last_stage": "sr256"}. Raises `RecipeError`."""
     links = asked.get("links") if isinstance(asked, Mapping) else None
     if not isinstance(asked, Mapping) or not isinstance(links, list) or not 1 <= len(links) <= MAX_PROMOTED:
-        raise RecipeError("links", f"must be 1 to {MAX_PROMOTED} of drafts: choose fewer")
+        raise RecipeError("promoting", f"takes 1 to {MAX_PROMOTED} pictures at once: choose fewer")
     if not all(isinstance(link, str) for link in links):
         raise RecipeError("links", "must be text")
     stage = {} if asked.get("last_stage") is None else {"last_stage": asked["last_stage"]}
     recipes = [Recipe.from_link(link).updated({"num_images": 1} | stage) for link in links]
     if sum(recipe.cost for recipe in recipes) > MAX_COST:
-        raise RecipeError("links", f"cost more than {MAX_COST:,} steps of work together: choose fewer")
+        raise RecipeError("promoting", f"them takes more than {MAX_COST:,} steps of work: choose fewer")
     return recipes

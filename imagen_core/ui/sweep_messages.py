@@ -36,7 +36,7 @@ class SweepMessages:
         return self.message("begun", axes=axes, links=links, link=sweep.to_link(), page=address)
 
     def step(self, cells: Sequence[int], step: Message) -> Message | None:
-        """Previews of cells drawn together, from the "step" of their run, at least 80 ms after those before.
+        """Previews of cells drawn together, from the "step" of their run, at least INTERVAL after those before.
 
         None where it is too early, or where the step has no picture, as the last one of a run that is stopped may.
         """

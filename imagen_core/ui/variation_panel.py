@@ -39,7 +39,7 @@ def variation_panel(default: Recipe, read_prompt: Reader) -> VariationPanel:
             "variation",
             default.variation,
             "Variation",
-            "Share of another seed's noise: 0 is the seed above, 1 the other one. A small one keeps the picture alike.",
+            "Share of another seed's noise: 0 is the seed above, 1 the other one. Needs the seed below.",
         )
         controls["variation_seed"] = gr.Textbox(
             "" if default.variation_seed is None else str(default.variation_seed),

@@ -64,6 +64,6 @@ def test_a_share_of_nothing_is_told(open_page: OpenPage) -> None:
     begin(page, "an apple")
     state(page, "failed")
     expect(page.locator("#view .problem")).to_contain_text(
-        "variation_seed must be given, because variation is 0.5, not 0."
+        "Variation seed must be given, because variation is 0.5, not 0."
     )
     expect(page.locator("#field-variation_seed.field-problem")).to_have_count(1)
