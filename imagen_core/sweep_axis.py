@@ -14,9 +14,7 @@ from imagen_core.validation import Number, Text, Whole, shown, unknown
 MAX_VALUES = 16  # of an axis
 MAX_TEXT = 20_000  # characters of an axis
 # What a cell's picture may be swept over. Others would change what a cell is, and the base enlarges no picture.
-FIELDS = tuple(
-    name for name in RULES if name not in ("version", "num_images", "model", "last_stage", "base.aug_level")
-)
+FIELDS = tuple(name for name in RULES if name not in ("version", "num_images", "model", "last_stage", "base.aug_level"))
 _RANGE = re.compile(r"(-?[0-9.]{1,20}?)\.\.(-?[0-9.]{1,20}?)(?:\s+step\s+([0-9.]{1,20}))?")
 
 

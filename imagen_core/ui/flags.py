@@ -36,7 +36,8 @@ def read_flags(arguments: Sequence[str] | None = None) -> Flags:
     add("--host", help="address to listen on, 0.0.0.0 for all of your network (default: this machine only)")
     add("--port", type=int, help="port to listen on (default: the first free one from 7860)")
     add("--share", action="store_true", help="make a public address through gradio's tunnel")
-    add("--mcp", action="store_true", help="offer generate as a tool of the Model Context Protocol, too; needs the package gradio[mcp]")
+    mcp = "offer generate as a tool of the Model Context Protocol, too; needs the package gradio[mcp]"
+    add("--mcp", action="store_true", help=mcp)
     names = ", ".join(PRESETS)
     add("--model", default="bundled", help=f"{names}, a repository (owner/name), or a folder (default: bundled)")
     add_model_flags(parser)

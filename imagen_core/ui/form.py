@@ -49,10 +49,10 @@ class Form:
 
     def _labelled(self, text: str) -> str:
         """A sentence about a recipe, with the labels of the controls for the names of values: "Steps (sr256)"."""
-        labels = {}
+        labels: dict[str, str] = {}
         for name, control in self.controls.items():
             stage, dot, _ = name.partition(".")
-            label = control.label or name
+            label = str(control.label or name)
             labels[name] = f"{label} ({stage})" if dot and control.label else label
         known = "|".join(re.escape(name) for name in sorted(labels, key=len, reverse=True) if re.search(r"[._]", name))
         first = text.partition(" ")[0]

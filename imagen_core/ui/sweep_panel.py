@@ -46,7 +46,13 @@ def sweep_panel(models: Models, form: Form, address: str) -> SweepPanel:
 def _axis(place: str, label: str, name: str, values: str) -> AxisControls:
     names = [NO_AXIS, *FIELDS] if place == "y" else list(FIELDS)
     return AxisControls(
-        gr.Dropdown(names, value=name, label=label, elem_id=f"field-sweep-{place}", info="base is the 64-pixel stage; sr256 and sr1024 enlarge it."),
+        gr.Dropdown(
+            names,
+            value=name,
+            label=label,
+            elem_id=f"field-sweep-{place}",
+            info="base is the 64-pixel stage; sr256 and sr1024 enlarge it.",
+        ),
         gr.Textbox(
             values,
             label=f"Values {label.lower()}",
