@@ -10,6 +10,7 @@ from imagen_core.training.captions import worded
 from imagen_core.training.layout import GRID, layout, token_groups
 from imagen_core.training.scenes import Placed, Scene, compose
 from imagen_core.training.sprites import Concept
+from tests.caption_reading import OTHER_COLOURS
 from tests.conftest import tiny_text_encoder
 
 APPLE, BEAR = (Concept(name, name, f"{name}s", "", ()) for name in ("apple", "bear"))
@@ -42,7 +43,8 @@ def test_the_spans_of_a_caption_hold_just_what_it_says_of_each_group() -> None:
             concept = thing.concept
             names = {concept.plural} if count > 1 else {concept.noun, *concept.synonyms}
             assert any(name in words for name in names), (said.text, words)
-            assert thing.colour in words
+            colours = {thing.colour, *(word for word, meant in OTHER_COLOURS.items() if meant == thing.colour)}
+            assert any(colour in words for colour in colours), words
             others = [other.concept.noun for other, _ in scene.groups if other is not thing]
             assert not any(f" {other} " in f" {words} " for other in others if other not in concept.noun), words
 

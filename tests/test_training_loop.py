@@ -130,12 +130,14 @@ def test_training_goes_on_from_finished_weights_alone(trained: tuple[Trainer, fl
 def test_a_network_that_has_grown_goes_on_from_the_smaller_ones_weights(
     trained: tuple[Trainer, float], tmp_path: Path
 ) -> None:
-    larger = replace(TINY, unet=replace(TINY.unet, middle=1, places=True, text_layers=1))
+    blocks = tuple(count + 1 for count in TINY.unet.blocks)
+    larger = replace(TINY, unet=replace(TINY.unet, middle=1, places=True, text_layers=1, blocks=blocks))
     trainer = Trainer(larger, tmp_path / "state")
     trainer.take_over(trained[0].averaged(), images=1000, seconds=60)
     assert measured(trainer, larger) < trained[1] / 10
     train(trainer, 3)
-    grown = [name for name in weights(trainer) if "middle" in name or "places" in name or "text_layers" in name]
+    grown = [name for name in weights(trainer) if name not in trained[0].averaged()]
+    assert len({name.split(".")[0] for name in grown}) == 4  # middle, text_layers, further blocks of down and up
     assert sum(bool(weights(trainer)[name].any()) for name in grown) == len(grown)  # what began at zero has moved
 
 

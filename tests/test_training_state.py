@@ -34,6 +34,15 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         trainer.take_over(some, images=1, seconds=1)
 
 
+def test_a_block_of_which_a_part_is_missing_is_no_block_to_be_added(tmp_path: Path) -> None:
+    larger = replace(TINY, unet=replace(TINY.unet, blocks=tuple(count + 1 for count in TINY.unet.blocks)))
+    trainer = Trainer(larger, tmp_path / "state")
+    some = dict(trainer.averaged())
+    some.pop(f"down.0.blocks.{TINY.unet.blocks[0]}.conv_1.weight")
+    with pytest.raises(ValueError, match="not those of the"):
+        trainer.take_over(some, images=1, seconds=1)
+
+
 def test_a_resumed_run_goes_on_as_the_interrupted_one_would_have(tmp_path: Path) -> None:
     """The first update after it, bit for bit; the learning rate of later ones depends on the clock."""
     trainer = Trainer(TINY, tmp_path / "state")

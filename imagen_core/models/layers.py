@@ -41,7 +41,10 @@ def sinusoid(position: Tensor, width: int, longest: float) -> Tensor:
 
 
 class ResNetBlock(nn.Module):
-    """Norm, SiLU, 3x3 convolution, twice; the time and pooled text embedding scales and shifts the second norm."""
+    """Norm, SiLU, 3x3 convolution, twice; the time and pooled text embedding scales and shifts the second norm.
+
+    Begins by adding nothing to its input, or to the projection of it where the channels differ.
+    """
 
     def __init__(self, in_channels: int, channels: int, embedding: int) -> None:
         super().__init__()
@@ -54,6 +57,7 @@ class ResNetBlock(nn.Module):
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
         nn.init.zeros_(self.conv_2.weight)
+        nn.init.zeros_(self.conv_2.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """X (n, in_channels, h, w) and embedding (n, e), already through its SiLU, to (n, channels, h, w)."""

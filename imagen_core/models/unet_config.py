@@ -9,6 +9,7 @@ from imagen_core.models.attention import HEAD_WIDTH
 from imagen_core.models.text import TextPooling
 
 ATTENTIONS = ("none", "text", "image and text")
+MAX_LEVELS, MAX_LAYERS, MAX_WIDTH = 8, 64, 8192  # far above any U-Net; a file's header must not ask for endless work
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,17 @@ class UNetConfig:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not len(self.widths) == len(self.blocks) == len(self.attention) > 0:
             raise ValueError("widths, blocks and attention must name the same levels.")
+        if len(self.widths) > MAX_LEVELS:
+            raise ValueError(f"there are {len(self.widths)} levels, at most {MAX_LEVELS} are allowed.")
         sizes = (self.patch, *self.widths, *self.blocks, self.t5_width, self.text_width, self.embedding)
         if not all(type(size) is int and size >= 1 for size in sizes):
             raise ValueError("patch, widths, blocks, t5_width, text_width and embedding must be whole numbers above 0.")
         if not all(type(count) is int and count >= 0 for count in (self.middle, self.text_layers)):
             raise ValueError("middle and text_layers must be whole numbers from 0.")
+        if max(*self.blocks, self.middle, self.text_layers) > MAX_LAYERS:
+            raise ValueError(f"blocks, middle and text_layers must be at most {MAX_LAYERS}.")
+        if max(sizes) > MAX_WIDTH:
+            raise ValueError(f"patch, widths, t5_width, text_width and embedding must be at most {MAX_WIDTH}.")
         if not 0 < self.residual <= 1:
             raise ValueError("residual must be above 0 and at most 1.")
         attended = (*self.widths, self.text_width) if self.text_layers else self.widths

@@ -56,6 +56,7 @@ def train(stage: str, arguments: argparse.Namespace, minutes: float | None) -> N
     """Train one stage and export it; a line of progress every few seconds, the state kept every two minutes."""
     config = CONFIGS[stage]
     folder = cache_folder()
+    arguments.output.mkdir(parents=True, exist_ok=True)  # not two minutes of training later, when it is written to
     for done, total, path in render_all():
         if done == total or not path.exists():
             print(f"{done} of {total} sprites", flush=True)

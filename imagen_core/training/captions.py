@@ -9,25 +9,37 @@ import random
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from imagen_core.training.backgrounds import PLAIN
+from imagen_core.training.caption_words import (
+    BACKGROUND_NAMES,
+    BACKGROUND_WORDS,
+    BIG_WORDS,
+    FILLERS,
+    OTHER_BACKGROUND_WORDS,
+    OTHER_COLOUR_WORDS,
+    OTHER_RELATION_WORDS,
+    OTHER_STYLE_WORDS,
+    PICTURES,
+    POSTURES,
+    SMALL_WORDS,
+    TOGETHER,
+    VAGUE_NUMBERS,
+    one,
+)
 from imagen_core.training.scenes import NUMBERS, RELATIONS, SKETCH, STYLES, Placed, Scene
 from imagen_core.vocabulary import article
 
 LOOSE_SHARE = 0.08  # of captions that are words in loose order
 STOP_SHARE = 0.05  # of captions that end with a full stop
-BARE_SHARE = 0.1  # of plurals that stand without their number
+BARE_SHARE = 0.12  # of plurals that stand without their number, every third of them with one of VAGUE_NUMBERS
 DIGIT_SHARE = 0.12  # of numbers that are written as digits
 OTHER_WORDS_SHARE = 0.3  # of backgrounds that are said as one of OTHER_BACKGROUND_WORDS
+SYNONYM_SHARE = 0.35  # of names of one thing
+OTHER_STYLE_SHARE = 0.15  # of styles that are said as one of OTHER_STYLE_WORDS
+OTHER_COLOUR_SHARE = 0.12  # of colours that are said as one of OTHER_COLOUR_WORDS
+FILLER_SHARE = 0.06  # of things with a word before them that shows in no picture
+POSTURE_SHARE = 0.1  # of places with a word that people put before them
+PICTURE_SHARE = 0.06  # of captions without a style that say what is plain: "a picture of"
 SMALL, BIG = 0.45, 0.85  # a thing alone in a picture is small below the one, big above the other share of its side
-SMALL_WORDS, BIG_WORDS = ("small", "little", "tiny"), ("big", "large", "huge")
-BESIDE = ("next to", "beside")  # to the left or to the right
-TOGETHER = ("and", "with")  # in any relation
-OTHER_RELATION_WORDS = {
-    "left": ("left of", "on the left of", *BESIDE),
-    "right": ("right of", "on the right of", *BESIDE),
-    "above": ("over", "on top of"),
-    "below": ("under", "beneath"),
-}
 
 
 @dataclass(frozen=True)
@@ -72,21 +84,31 @@ def _sentence(scene: Scene, rng: random.Random) -> list[_Piece]:
     if scene.background != "white" or rng.random() < 0.3:
         other = rng.random() < OTHER_WORDS_SHARE
         words = rng.choice(OTHER_BACKGROUND_WORDS[scene.background]) if other else BACKGROUND_WORDS[scene.background]
-        pieces.append((f" {words}", None))
+        postures = POSTURES.get(scene.background, ()) if rng.random() < POSTURE_SHARE else ()
+        pieces.append((f" {rng.choice(postures)} {words}" if postures else f" {words}", None))
     draw = rng.random() * (1.0 if scene.style == STYLES[0] else 0.35)
+    style = _style(scene, rng)
     if draw < 0.12:
-        pieces.append((f", {scene.style} style", None))
+        pieces.append((f", {style} style", None))
     elif draw < 0.24:
         kind = "" if scene.style == SKETCH else f" {rng.choice(['drawing', 'picture', 'illustration'])}"
-        pieces.insert(0, (f"{article(scene.style)} {scene.style}{kind} of ", None))
+        pieces.insert(0, (f"{article(style)} {style}{kind} of ", None))
     elif draw < 0.29 and scene.style != STYLES[0] and first.startswith(("a ", "an ")):
         pieces[0] = (first.split(" ", 1)[1], 0)  # "a cartoon cat"
-        pieces.insert(0, (f"{article(scene.style)} {scene.style} ", None))
+        pieces.insert(0, (f"{article(style)} {style} ", None))
     elif draw < 0.29:
-        pieces.append((f", {scene.style} illustration", None))
+        pieces.append((f", {style} illustration", None))
     elif draw < 0.35:
-        pieces.append((f", {scene.style}", None))
+        pieces.append((f", {style}", None))
+    elif draw < 0.35 + PICTURE_SHARE:
+        kind = rng.choice(PICTURES)
+        pieces.insert(0, (f"{article(kind)} {kind} of ", None))
     return pieces
+
+
+def _style(scene: Scene, rng: random.Random) -> str:
+    """The style, by one of its names."""
+    return rng.choice(OTHER_STYLE_WORDS[scene.style]) if rng.random() < OTHER_STYLE_SHARE else scene.style
 
 
 def _between(relation: str, rng: random.Random) -> str:
@@ -118,59 +140,23 @@ def _loose(scene: Scene, rng: random.Random) -> list[_Piece]:
     if scene.background != "white":
         around.append(BACKGROUND_NAMES[scene.background])
     if scene.style != STYLES[0]:
-        around.append(scene.style)
+        around.append(_style(scene, rng))
     words.extend((word, None) for word in around if word)
     rng.shuffle(words)
     return [piece for word in words for piece in ((", ", None), word)][1:]
 
 
-BACKGROUND_WORDS = {
-    name: f"on {_a} {name} background" for name, _a in ((name, "an" if name[0] in "aeiou" else "a") for name in PLAIN)
-} | {
-    "sky": "in the sky",
-    "sunset": "at sunset",
-    "night": "under a starry night sky",
-    "meadow": "on a meadow",
-    "beach": "on a beach",
-    "snow": "in the snow",
-    "desert": "in the desert",
-    "table": "on a wooden table",
-    "water": "on the water",
-}
-
-OTHER_BACKGROUND_WORDS = {name: (f"with {words.removeprefix('on ')}",) for name, words in BACKGROUND_WORDS.items()} | {
-    "sky": ("in a blue sky", "among the clouds"),
-    "sunset": ("in the sunset", "in the evening"),
-    "night": ("at night", "under the stars"),
-    "meadow": ("in a meadow", "on the grass", "in the grass", "in a field"),
-    "beach": ("on the beach", "at the beach"),
-    "snow": ("on snow", "in winter"),
-    "desert": ("in a desert", "on the sand"),
-    "table": ("on a table", "on the table"),
-    "water": ("in the water", "on the sea", "on a lake"),
-}
-
-
-BACKGROUND_NAMES = {name: f"{name} background" for name in PLAIN} | {
-    "sky": "sky",
-    "sunset": "sunset",
-    "night": "starry night sky",
-    "meadow": "meadow",
-    "beach": "beach",
-    "snow": "snow",
-    "desert": "desert",
-    "table": "wooden table",
-    "water": "water",
-}
-
-
 def _phrase(thing: Placed, count: int, size: str, rng: random.Random) -> str:
-    """An article or number, size, colour, noun: "a red apple", "three blue stars", now and then "blue stars"."""
-    noun = " ".join(filter(None, (size, _colour(thing, rng), _noun(thing, count, rng))))
+    """An article or number, size, colour, noun: "a red apple", "three blue stars", now and then "some stars"."""
+    filler = rng.choice(FILLERS) if rng.random() < FILLER_SHARE else ""
+    name = _noun(thing, count, rng)
+    noun = " ".join(filter(None, (size, filler, _colour(thing, rng), name)))
     if count == 1:
-        return f"{article(noun)} {noun}"
+        return one(noun, name)
     bare = thing.concept.plural != thing.concept.noun and rng.random() < BARE_SHARE
-    return noun if bare else f"{_number(count, rng)} {noun}"
+    if not bare:
+        return f"{_number(count, rng)} {noun}"
+    return noun if rng.random() < 2 / 3 else f"{rng.choice(VAGUE_NUMBERS)} {noun}"
 
 
 def _number(count: int, rng: random.Random) -> str:
@@ -181,8 +167,10 @@ def _number(count: int, rng: random.Random) -> str:
 
 
 def _colour(thing: Placed, rng: random.Random) -> str:
-    """The colour that a thing was given; its own now and then, or nothing."""
-    return thing.colour or (thing.concept.colour if rng.random() < 0.3 else "")
+    """The colour that a thing was given, by one of its names; its own now and then, or nothing."""
+    colour = thing.colour or (thing.concept.colour if rng.random() < 0.3 else "")
+    others = OTHER_COLOUR_WORDS.get(colour, ()) if rng.random() < OTHER_COLOUR_SHARE else ()
+    return rng.choice(others) if others else colour
 
 
 def _noun(thing: Placed, count: int, rng: random.Random) -> str:
@@ -191,4 +179,4 @@ def _noun(thing: Placed, count: int, rng: random.Random) -> str:
     trained = concept.synonyms[:-1] if len(concept.synonyms) > 1 else concept.synonyms  # the last is never trained on
     if count > 1:
         return concept.plural
-    return rng.choice(trained) if trained and rng.random() < 0.2 else concept.noun
+    return rng.choice(trained) if trained and rng.random() < SYNONYM_SHARE else concept.noun

@@ -64,7 +64,7 @@ CONFIGS = {
         unet=UNetConfig(
             patch=2,
             widths=(64, 128, 256),
-            blocks=(1, 2, 2),
+            blocks=(2, 2, 2),
             attention=("none", "text", "image and text"),
             middle=3,
             places=True,
@@ -92,7 +92,7 @@ CONFIGS = {
         snr_cap=6.0,
         clean=0.5,
         soften=0.5,
-        restyled=0.4,
+        restyled=0.6,
         batch=4,
     ),
     "sr1024": StageConfig(

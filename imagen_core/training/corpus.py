@@ -47,8 +47,8 @@ def picture(scene: Scene, config: StageConfig, rng: random.Random) -> Tensor:
 @lru_cache(maxsize=1)
 def scenes_digest() -> str:
     """Changes with whatever decides what scenes look like and how captions say it, so that no old shard is reused."""
-    modules = ("scenes", "captions", "backgrounds", "colours", "sketch", "sprites", "layout", "restyling", "corpus")
-    names = ("concepts.csv", *(f"{module}.py" for module in modules))
+    said, shown = ("captions", "caption_words", "layout"), ("scenes", "backgrounds", "colours", "sketch", "sprites")
+    names = ("concepts.csv", *(f"{module}.py" for module in (*said, *shown, "restyling", "corpus")))
     content = b"".join((Path(__file__).parent / name).read_bytes() for name in names)
     return hashlib.blake2b(content, digest_size=4).hexdigest()
 

@@ -1,8 +1,9 @@
 """What is where in a 64-pixel picture: a detector for measuring, trained on real renders alone.
 
 Two small networks. The first marks the centre and size of every thing on a 16 x 16 grid, by peaks of a heat map as in
-CenterNet (arXiv 1904.07850), and names the background. The second looks at each thing, cut out and brought to one
-size, and names its concept, colour and style. `detector_training` trains them.
+CenterNet (arXiv 1904.07850), and names background and style. The second looks at each thing, cut out and brought to
+one size, and names its concept, colour and style. What both say of the style is added up, for strokes show on the
+things and around them. `detector_training` trains them.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _conv(before: int, after: int, stride: int = 1) -> nn.Conv2d:
 
 
 class Locator(nn.Module):
-    """Pictures (n, 3, 64, 64) to maps (n, 4, 16, 16), heat logit, x and y in the cell, log size, and backgrounds."""
+    """Pictures (n, 3, 64, 64) to maps (n, 4, 16, 16), heat logit, x and y in the cell, log size, and to words."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,16 +61,18 @@ class Locator(nn.Module):
         self.up = nn.Conv2d(128, 64, 1)
         self.join = nn.Sequential(nn.Conv2d(64, 32, 1), nn.Upsample(scale_factor=2), Block(32), _normed(32))
         self.maps = nn.Conv2d(32, 4, 1)
-        self.background = nn.Linear(32 + 128 * 16, len(BACKGROUNDS))
+        self.sizes = (len(BACKGROUNDS), len(STYLES))
+        self.whole = nn.Linear(32 + 128 * 16, sum(self.sizes))
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps, and scores of BACKGROUNDS (n, 18)."""
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps, logits of BACKGROUNDS (n, 18) and of STYLES (n, 4)."""
         fine = self.fine(pictures)
         middle = self.middle(fine)
         coarse = self.coarse(middle)
         joined = self.join(middle + F.interpolate(self.up(coarse), scale_factor=2.0))
         seen = torch.cat([joined.mean((2, 3)), coarse.flatten(1)], dim=1)
-        return self.maps(joined + fine), self.background(seen)
+        background, style = self.whole(seen).split(self.sizes, dim=1)
+        return self.maps(joined + fine), background, style
 
 
 class Namer(nn.Module):
@@ -137,25 +140,26 @@ class Detector(nn.Module):
 
     @torch.inference_mode()
     def read(self, pictures: Tensor) -> list[Reading]:
-        """What is seen in pictures (n, 3, 64, 64) in [-1, 1]; the style is that of the most things, or pixel art."""
+        """What is seen in pictures (n, 3, 64, 64) in [-1, 1]; whether it is pixel art is measured, not guessed."""
         pictures = pictures.clamp(-1, 1)
         cells = (unevenness(pictures) < LIMIT).tolist()
-        maps, backgrounds = self.locator(pictures)
+        maps, backgrounds, styles = self.locator(pictures)
         places = [peaks(map_) for map_ in maps]
         rows = torch.tensor([row for row, found in enumerate(places) for _ in found], dtype=torch.long)
         flat = torch.tensor([[peak.x, peak.y, peak.size] for found in places for peak in found]).view(-1, 3)
-        scores = self.namer(cut_out(pictures, rows, flat)) if len(rows) else ()
-        if scores:
-            scores[2][:, STYLES.index(PIXEL_ART)] = -torch.inf  # measured instead
-        concept, paint, style = (score.argmax(dim=1).tolist() for score in scores) if scores else ([], [], [])
-        readings = []
+        named: list[tuple[int, int]] = []  # concept and paint of every thing
+        if len(rows):
+            concept, paint, style = self.namer(cut_out(pictures, rows, flat))
+            named = list(zip(concept.argmax(dim=1).tolist(), paint.argmax(dim=1).tolist(), strict=True))
+            styles = styles.index_add(0, rows, style)
+        styles[:, STYLES.index(PIXEL_ART)] = -torch.inf  # measured instead
+        readings, first = [], 0
         for row, found in enumerate(places):
-            own = [index for index, owner in enumerate(rows.tolist()) if owner == row]
             things = tuple(
-                Found(concepts()[concept[index]].icon, PAINTS[paint[index]], peak.x, peak.y, peak.size)
-                for index, peak in zip(own, found, strict=True)
+                Found(concepts()[concept].icon, PAINTS[paint], peak.x, peak.y, peak.size)
+                for (concept, paint), peak in zip(named[first : first + len(found)], found, strict=True)
             )
-            styles = [style[index] for index in own] or [0]
-            shown = PIXEL_ART if cells[row] else STYLES[max(set(styles), key=styles.count)]
+            first += len(found)
+            shown = PIXEL_ART if cells[row] else STYLES[int(styles[row].argmax())]
             readings.append(Reading(things, shown, BACKGROUNDS[int(backgrounds[row].argmax())]))
         return readings

@@ -28,13 +28,14 @@ _PAINTED = 0.65  # share of things in another colour, which are the hardest to t
 
 @dataclass(frozen=True)
 class Labelled:
-    """Pictures uint8 (n, 3, 64, 64), backgrounds (n,), and their m things.
+    """Pictures uint8 (n, 3, 64, 64), backgrounds (n,), styles (n,), and their m things.
 
     things: float (m, 3), x, y and side length; names: int (m, 4), row of the picture, concept, paint, style.
     """
 
     pictures: Tensor
     backgrounds: Tensor
+    styles: Tensor
     things: Tensor
     names: Tensor
 
@@ -55,12 +56,12 @@ def any_scene(rng: random.Random) -> Scene:
 
 
 def _free(rng: random.Random) -> tuple[Placed, ...]:
-    """One to five places that hardly overlap; one, which may be the hardest to find whole, comes twice as often."""
-    wanted, places = rng.choice((1, 1, 2, 3, 4, 5)), list[Placed]()
+    """One to five places that hardly overlap; one, which is the hardest to find whole, comes four times as often."""
+    wanted, places = rng.choice((1, 1, 1, 1, 2, 3, 4, 5)), list[Placed]()
     for _ in range(60):
         if len(places) == wanted:
             break
-        size = rng.uniform(0.3, 0.9) if wanted == 1 else rng.uniform(0.2, 0.5)
+        size = rng.uniform(0.3, 0.96) if wanted == 1 else rng.uniform(0.2, 0.5)
         x, y = (rng.uniform(size / 2, 1 - size / 2) for _ in range(2))
         if all(max(abs(x - p.x), abs(y - p.y)) > 0.45 * (size + p.size) for p in places):
             places.append(Placed(concepts()[0], "", x, y, size, rng.uniform(-8, 8)))
@@ -72,19 +73,20 @@ def labelled(count: int, seed: int) -> Labelled:
     rng = random.Random(seed)
     icons = {concept.icon: index for index, concept in enumerate(concepts())}
     pictures = torch.empty(count, 3, 64, 64, dtype=torch.uint8)
-    backgrounds, things, names = torch.empty(count, dtype=torch.long), [], []
+    backgrounds, styles = (torch.empty(count, dtype=torch.long) for _ in range(2))
+    things, names = [], []
     started = time.monotonic()
     for row in range(count):
         scene = any_scene(rng)
         pictures[row] = ((picture(scene, CONFIGS["base"], rng) + 1) * 127.5).round().byte()
         backgrounds[row] = BACKGROUNDS.index(scene.background)
-        style = STYLES.index(scene.style)
+        styles[row] = style = STYLES.index(scene.style)
         for thing in scene.things:
             things.append([thing.x, thing.y, thing.size])
             names.append([row, icons[thing.concept.icon], PAINTS.index(thing.colour), style])
         if row % 1000 == 999:
             print(f"detector: {row + 1} of {count} pictures, {time.monotonic() - started:.0f} s", flush=True)
-    return Labelled(pictures, backgrounds, torch.tensor(things), torch.tensor(names))
+    return Labelled(pictures, backgrounds, styles, torch.tensor(things), torch.tensor(names))
 
 
 def disturbed(pictures: Tensor) -> Tensor:

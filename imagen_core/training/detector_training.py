@@ -18,8 +18,8 @@ from imagen_core.training.detector import GRID, Detector, cut_out
 from imagen_core.training.detector_pictures import Labelled, disturbed, labelled
 from imagen_core.training.sprites import cache_folder
 
-PICTURES = 20_000
-UPDATES = 8000
+PICTURES = 24_000
+UPDATES = 12_000
 _BATCH = 24  # pictures of an update
 _LOOKS = 64  # of their things that are named
 _RATE = 2e-3
@@ -59,11 +59,12 @@ def loss(detector: Detector, data: Labelled, chosen: Tensor) -> Tensor:
     names, places = data.names[mine], data.things[mine]
     rows = position[names[:, 0]]
     with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16()):
-        maps, backgrounds = (output.float() for output in detector.locator(pictures))
+        maps, backgrounds, styles = (output.float() for output in detector.locator(pictures))
     heat, cells, values = targets(rows, places, len(chosen))
     located = maps[rows, 1:, cells[:, 0], cells[:, 1]]
     total = heat_loss(maps[:, 0], heat) + F.l1_loss(located, values) * 2
     total = total + 0.3 * F.cross_entropy(backgrounds, data.backgrounds[chosen])
+    total = total + 0.3 * F.cross_entropy(styles, data.styles[chosen])
     some = torch.randperm(len(rows))[:_LOOKS]
     jitter = torch.randn(len(some), 3) * torch.tensor([0.04, 0.04, 0.08])
     side = places[some, 2:]

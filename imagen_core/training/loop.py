@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from imagen_core.training.optimiser import Optimiser
 
 PAUSE = 20.0  # seconds; an update that took longer was suspended, and what it waited is not the budget's
 GROWTH = frozenset({"middle", "places", "text_layers"})  # layers of a U-Net that begin by adding nothing
+_BLOCK = re.compile(r"(?:down|up)\.\d+\.blocks\.[1-9]\d*\.")  # and so do all blocks of a level but its first
 
 
 @dataclass
@@ -83,14 +85,14 @@ class Trainer:
     def take_over(self, weights: Mapping[str, Tensor], images: int, seconds: float) -> None:
         """Go on from finished weights that saw so many images, where there is no state; the moments begin anew.
 
-        The network may have grown since: layers that `GROWTH` names begin by adding nothing where the
-        weights lack them.
+        The network may have grown since: layers that `GROWTH` names and further blocks of a level begin by adding
+        nothing where the weights lack them.
 
         Raises:
             ValueError: they are of another network.
         """
         own = self.optimiser.average
-        missing = {name: own[name] for name in own.keys() - weights.keys() if set(name.split(".")) & GROWTH}
+        missing = {name: own[name] for name in own.keys() - weights.keys() if _is_grown(name, weights)}
         whole = {**weights, **missing}
         if {name: value.shape for name, value in own.items()} != {name: w.shape for name, w in whole.items()}:
             raise ValueError(f"the weights are not those of the {self.config.stage} stage as it is configured now.")
@@ -148,6 +150,13 @@ class Trainer:
             progress.total_seconds += seconds
             progress.loss = 0.98 * progress.loss + 0.02 * number if progress.loss else number
             yield progress
+
+
+def _is_grown(name: str, weights: Mapping[str, Tensor]) -> bool:
+    """Whether a parameter belongs to what may be added to finished weights: a kind of layer, a whole block."""
+    block = _BLOCK.match(name)
+    whole = block is not None and not any(other.startswith(block[0]) for other in weights)
+    return whole or bool(set(name.split(".")) & GROWTH)
 
 
 def every(seconds: float, action: Callable[[], None]) -> Callable[[], None]:

@@ -13,11 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from imagen_core.training.backgrounds import BACKGROUNDS
-from imagen_core.training.captions import BACKGROUND_WORDS
+from imagen_core.training.caption_words import BACKGROUND_WORDS, one
 from imagen_core.training.colours import COLOURS
 from imagen_core.training.scenes import NUMBERS, RELATIONS, STYLES, held_out
 from imagen_core.training.sprites import Concept, concepts
-from imagen_core.vocabulary import article
 
 SPLITS = ("seen", "held_out")
 
@@ -33,7 +32,7 @@ class Said:
 
     def __str__(self) -> str:
         words = f"{self.colour} {self.noun}".strip()
-        return f"{article(words)} {words}" if self.count == 1 else f"{NUMBERS[self.count]} {words}"
+        return one(words, self.noun) if self.count == 1 else f"{NUMBERS[self.count]} {words}"
 
 
 @dataclass(frozen=True)

@@ -19,16 +19,22 @@ SAME_SHAPES = (STYLES[0], PIXEL_ART, SKETCH)  # styles in which a thing has the 
 
 
 def restyled(scene: Scene, rng: random.Random) -> Scene:
-    """In another style of the same shapes, on another background, or the first or last things in another colour."""
+    """Its things in another colour, another style of the same shapes, or another background.
+
+    Colours are what is hardest to learn, so they come most often; only of things whose colour a caption says.
+    """
     draw = rng.random()
-    if draw < 0.5 and scene.style in SAME_SHAPES:
+    coloured = [thing for thing in scene.things if thing.colour]
+    if draw < 0.7 and coloured:
+        chosen = rng.choice(coloured)
+        alike = [thing.concept is chosen.concept for thing in scene.things]
+        shown = {scene.background, chosen.colour, chosen.concept.colour}
+        colour = rng.choice([word for word in COLOURS if word not in shown])
+        things = (
+            replace(thing, colour=colour) if mine else thing for thing, mine in zip(scene.things, alike, strict=True)
+        )
+        return replace(scene, things=tuple(things))
+    if rng.random() < 0.6 and scene.style in SAME_SHAPES:
         return replace(scene, style=rng.choice([style for style in SAME_SHAPES if style != scene.style]))
-    if draw < 0.75:
-        shown = {scene.background, *(thing.colour for thing in scene.things)}
-        return replace(scene, background=rng.choice([name for name in BACKGROUNDS if name not in shown]))
-    chosen = scene.things[0 if rng.random() < 0.5 else -1]
-    alike = [thing.concept is chosen.concept for thing in scene.things]
-    shown = {scene.background, chosen.colour, chosen.concept.colour}
-    colour = rng.choice([word for word in COLOURS if word not in shown])
-    things = (replace(thing, colour=colour) if mine else thing for thing, mine in zip(scene.things, alike, strict=True))
-    return replace(scene, things=tuple(things))
+    shown = {scene.background, *(thing.colour for thing in scene.things)}
+    return replace(scene, background=rng.choice([name for name in BACKGROUNDS if name not in shown]))

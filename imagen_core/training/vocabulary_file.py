@@ -7,12 +7,18 @@ from pathlib import Path
 
 from imagen_core.checkpoints import VOCABULARY, bundled_folder
 from imagen_core.shards import write_manifest
-from imagen_core.training.captions import (
+from imagen_core.training.caption_words import (
     BACKGROUND_WORDS,
     BIG_WORDS,
+    FILLERS,
     OTHER_BACKGROUND_WORDS,
+    OTHER_COLOUR_WORDS,
     OTHER_RELATION_WORDS,
+    OTHER_STYLE_WORDS,
+    PICTURES,
+    POSTURES,
     SMALL_WORDS,
+    VAGUE_NUMBERS,
 )
 from imagen_core.training.colours import COLOURS
 from imagen_core.training.scenes import NUMBERS, RELATIONS, STYLES
@@ -21,12 +27,15 @@ from imagen_core.vocabulary import Thing, Vocabulary
 
 OTHERS = (
     "style",
-    "drawing",
-    "picture",
-    "illustration",
     "background",
+    *PICTURES,
     *SMALL_WORDS,
     *BIG_WORDS,
+    *FILLERS,
+    *VAGUE_NUMBERS,
+    *(words for many in OTHER_STYLE_WORDS.values() for words in many),
+    *(words for many in OTHER_COLOUR_WORDS.values() for words in many),
+    *dict.fromkeys(words for many in POSTURES.values() for words in many),
     *(words for many in OTHER_RELATION_WORDS.values() for words in many),
     *(words for many in OTHER_BACKGROUND_WORDS.values() for words in many),
 )
