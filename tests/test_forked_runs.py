@@ -20,7 +20,11 @@ from imagen_core.stage_recipe import SCHEDULERS
 from imagen_core.thresholding import Thresholding
 from tests.cascade_runs import finished
 
-FAST = {"base": {"num_steps": 5, "guidance_scale": 3}, "sr256": {"num_steps": 3}, "sr1024": {"num_steps": 2}}
+FAST = {
+    "base": {"num_steps": 5, "guidance_scale": 3, "guidance_end": 1},
+    "sr256": {"num_steps": 3},
+    "sr1024": {"num_steps": 2},
+}
 PARENT = Recipe(prompt="a red apple", seed=7, last_stage="base").updated(FAST)
 
 
