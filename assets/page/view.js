@@ -70,7 +70,7 @@ class CascadeView {
     this.losses.heard();
     const ours = !message.run || message.kind === "begun" || [null, message.run].includes(this.current);
     if (!ours || !KINDS.has(message.kind)) return; // or late words of a run that was stopped
-    if (this.doubtful && message.run) this.revive();
+    if (this.doubtful && message.run) this.revive(message.run);
     this[message.kind](message);
   }
 
@@ -200,8 +200,9 @@ class CascadeView {
   }
 
   // It was not lost: the server was only silent.
-  revive() {
+  revive(run) {
     this.doubtful = false;
+    this.runs.goesOn(run);
     this.problem("");
     this.state("running");
   }

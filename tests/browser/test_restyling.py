@@ -11,6 +11,7 @@ from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
 from tests.browser.running import begin, until
 from tests.browser.test_access import violations
+from tests.browser.test_ended_runs import LOSE
 from tests.browser.test_forks import WAIT, opened
 from tests.browser.test_timeline import lane
 from tests.ui_page import GRADIO_WARNING, Recorded
@@ -128,6 +129,19 @@ def test_a_run_that_was_stopped_in_the_queue_leaves_the_dial_and_generate_as_the
     begin(page, "an ordinary apple")
     expect(page.locator("#view .run-tree .run[aria-current]")).to_contain_text("an ordinary apple", timeout=WAIT)
     assert imagen.recipes[-1].prompt == "an ordinary apple"
+
+
+def test_a_restyled_run_that_was_believed_lost_comes_back_as_itself(open_page: OpenPage, imagen: Recorded) -> None:
+    page = opened(open_page(SMALL.to_link()))
+    page.click("#view .restyle summary")
+    with held(imagen, "sr256", 1):
+        at(page, "0.2")
+        expect(lane(page, "sr256")).to_have_attribute("data-step", "1", timeout=WAIT)
+        page.evaluate(LOSE)
+        expect(page.locator("#view .cascade")).to_have_attribute("data-state", "failed", timeout=WAIT)
+    finished(page, "0.20")
+    expect(page.locator("#view .run")).to_have_count(2)
+    expect(page.locator("#view .restyle")).to_be_visible()
 
 
 def test_there_is_nothing_to_restyle_at_64_pixels(open_page: OpenPage) -> None:
