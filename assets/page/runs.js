@@ -31,9 +31,10 @@ class RunTree {
   ended(state, finished = null) {
     const run = this.current;
     if (!run || run.state !== "running") return;
-    const draft = run.restyle && state !== "finished"; // the dial was moved on
-    if (draft) this.current = this.find(run.restyle.of) || null;
-    if (draft) return;
+    if (run.restyle && state !== "finished") {
+      this.current = null; // the dial was moved on; its steps are still on the screen, so no other run is current
+      return;
+    }
     Object.assign(run, { state, finished });
     for (const lane of this.lanes) run.lanes.set(lane.stage.name, lane.held());
     const drawn = this.lanes.filter((lane) => lane.frames.length);

@@ -230,9 +230,9 @@ class CascadeView {
 
   halt(state) {
     if (this.restyle.sent) this.restyle.over(); // it ended before it began
-    this.state(state);
     for (const lane of this.lanes.values()) lane.halt(state);
     this.runs.ended(state);
+    this.state(state); // last: whether it can be forked depends on which run is current now
   }
 
   state(state) {
