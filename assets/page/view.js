@@ -70,6 +70,9 @@ class CascadeView {
     this.losses.heard();
     const ours = !message.run || message.kind === "begun" || [null, message.run].includes(this.current);
     if (!ours || !KINDS.has(message.kind)) return; // or late words of a run that was stopped
+    const taken = `${message.run} ${message.number}`;
+    if (message.run && taken === this.taken) return; // gradio brings the last message of a run twice
+    this.taken = taken;
     if (this.doubtful && message.run) this.revive(message.run);
     this[message.kind](message);
   }
