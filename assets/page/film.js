@@ -1,6 +1,10 @@
 // The denoising as a file: an animated GIF or WebP that the server puts together, or a video that the browser records.
 const FILM_FRAMES = 300; // as many as the server takes
 const FILM_CHARACTERS = 23e6;
+const TOO_FEW_PICTURES = {
+  x_0: "A film takes two steps at least: make it when they are drawn.",
+  x_t: "Steps that were kept from an earlier run have no noisy pictures: close this and choose Estimate.",
+};
 
 class Film {
   constructor(root, lanes, look) {
@@ -44,20 +48,23 @@ class Film {
     this.part(".film-shown").replaceChildren();
     this.part(".film-save").hidden = true;
     this.part(".film-make").disabled = false;
-    const kind = this.look.mode === "x_t" ? "the noisy picture" : "the estimate";
-    this.say(`Shows ${kind}, 12 steps a second.`);
+    const shown = this.kind === "x_t" ? "the noisy picture" : "the estimate";
+    this.say(`Shows ${shown}, 12 steps a second.`);
   }
 
   say(text) {
     write(this.part(".film-status"), text);
   }
 
+  get kind() {
+    return this.look.mode === "x_t" ? "x_t" : "x_0";
+  }
+
   // The pictures that are asked for, every second or third where they are too many.
   addresses() {
     const what = this.chosen("film-what");
-    const kind = this.look.mode === "x_t" ? "x_t" : "x_0";
     const frames = [...this.lanes.values()].filter((lane) => [lane.stage.name, "all"].includes(what)).flatMap((lane) => lane.frames);
-    const all = frames.map((frame) => frame.addresses[kind][this.look.image]).filter(Boolean);
+    const all = frames.map((frame) => frame.addresses[this.kind][this.look.image]).filter(Boolean);
     const characters = all.reduce((sum, address) => sum + address.length, 0);
     const stride = Math.max(1, Math.ceil(all.length / FILM_FRAMES), Math.ceil(characters / FILM_CHARACTERS));
     return all.filter((_, i) => (all.length - 1 - i) % stride === 0); // the last is always there
@@ -67,12 +74,14 @@ class Film {
     this.clear();
     const { job } = this;
     const kind = this.chosen("film-kind");
+    const addresses = this.addresses();
+    if (addresses.length < 2) return this.say(TOO_FEW_PICTURES[this.kind]);
     this.part(".film-make").disabled = true;
     this.say(kind === "video" ? "Recording…" : "Putting the steps together…");
     try {
       const told = (share) => job === this.job && this.say(`Recording: ${Math.round(100 * share)} %`);
       const going = () => job === this.job;
-      const data = kind === "video" ? await recordVideo(this.addresses(), told, going) : await this.ask(kind);
+      const data = kind === "video" ? await recordVideo(addresses, told, going) : await this.ask(addresses, kind);
       if (going()) this.show(data);
     } catch (error) {
       if (job !== this.job) return;
@@ -81,8 +90,8 @@ class Film {
     }
   }
 
-  async ask(kind) {
-    const answer = await server.make_animation({ frames: this.addresses(), kind });
+  async ask(frames, kind) {
+    const answer = await server.make_animation({ frames, kind });
     if (!answer.data) throw new Error(answer.problem);
     return (await fetch(answer.data)).blob();
   }

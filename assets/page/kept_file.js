@@ -12,7 +12,7 @@ class KeptFile {
   // Whether the copy is here, or could be taken.
   async copy() {
     try {
-      if (!this.copied) await this.take();
+      if (!this.copied) await (this.taking ??= this.take().finally(() => (this.taking = null))); // one at a time
     } catch {} // the connection is gone
     return this.copied;
   }

@@ -33,7 +33,7 @@ class Lane {
   reset(state) {
     this.release(this.frames, this.kept && this.kept.frames);
     Object.assign(this, { state, frames: [], at: -1, numSteps: 0, numImages: 1, seconds: 0, files: [] });
-    Object.assign(this, { keptSteps: 0, drawnFrom: 0 });
+    Object.assign(this, { keptSteps: 0, drawnFrom: null });
     this.points = []; // the instruments of every step, also of those without a preview
     this.redraw();
   }
@@ -78,7 +78,7 @@ class Lane {
   addStep(step) {
     const newest = this.frames[this.frames.length - 1];
     if (newest && step.step <= newest.step) return; // a step of the parent, drawn again and here already
-    if (step.step > this.keptSteps && !this.drawnFrom) this.drawnFrom = step.step - 1;
+    if (step.step > this.keptSteps) this.drawnFrom ??= step.step - 1;
     if (step.stats) this.points.push({ step: step.step, stats: step.stats });
     if (!step.x_0) return; // only its instruments were told
     const frame = new Frame(step, this.redraw);
@@ -166,7 +166,7 @@ class Lane {
   }
 
   timeLeft() {
-    const { step } = this.frames[this.frames.length - 1];
+    const { step } = this.points.at(-1) || this.frames.at(-1); // the newest may have no picture
     return time((this.seconds / (step - this.drawnFrom)) * (this.numSteps - step));
   }
 

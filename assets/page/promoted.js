@@ -1,11 +1,13 @@
 // Pictures that are promoted: each grows in a card of its own, and ends as a PNG with its recipe.
+const PROMOTED_HELD = 32; // finished pictures, whose files the page holds; older ones are in the history
 const HALTED = { stopped: "stopped", failed: "broke off" }; // what is told of that which a run did not finish
 
 class Promoted {
   constructor(root, run) {
     this.root = root;
     this.run = run;
-    this.cards = [];
+    this.cards = []; // those that were asked for last
+    this.finished = []; // cards, the oldest first
   }
 
   ask(links, stage) {
@@ -61,9 +63,14 @@ class Promoted {
     for (const card of this.cards) if (how && card.root.dataset.state !== "done") this.tell(card, how, how);
   }
 
+  // Put a card away, with the copy of its file. Who was on it with the keyboard goes on at the next one.
   remove(card) {
     const next = card.root.nextElementSibling || card.root.previousElementSibling;
+    const here = card.root.contains(document.activeElement);
     card.root.remove();
+    card.kept?.release();
+    this.finished = this.finished.filter((other) => other !== card);
+    if (!here) return;
     const focused = next ? next.querySelector(".open-promoted") : this.root.querySelector(".promoted-list");
     focused.focus();
   }
@@ -77,16 +84,19 @@ class Promoted {
 
   done(message) {
     const card = this.cards[message.picture];
-    if (!card) return;
+    if (!card || !card.root.parentElement) return; // it seemed to have broken off, and was put away
     const address = message.file.file.url;
-    const kept = new KeptFile(address, (copy) => Object.assign(card.part(".save"), { href: copy }));
-    saveKept(card.part(".save"), () => kept, (text) => this.run.problem(text));
+    card.kept = new KeptFile(address, (copy) => Object.assign(card.part(".save"), { href: copy }));
+    saveKept(card.part(".save"), () => card.kept, (text) => this.run.problem(text));
     Object.assign(card.part("img"), { src: address, alt: `${card.prompt}, seed ${card.seed}`, hidden: false });
-    card.part("canvas").hidden = card.part(".remove-promoted").hidden = true;
+    card.part("canvas").hidden = true;
+    card.part(".remove-promoted").hidden = false;
     card.part(".promoted-state").textContent = `Seed ${card.seed}, ${message.size} pixels`;
     Object.assign(card.part(".save"), { href: address, download: message.file.name, hidden: false });
     card.part(".save").setAttribute("aria-label", `Download PNG: seed ${card.seed}`);
     card.root.dataset.state = "done";
     remember([message.file], [address]);
+    this.finished.push(card);
+    if (this.finished.length > PROMOTED_HELD) this.remove(this.finished[0]);
   }
 }

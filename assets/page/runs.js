@@ -2,7 +2,7 @@
 
 class RunTree {
   constructor(root, lanes, bringBack) {
-    Object.assign(this, { lanes, bringBack, runs: [], current: null, memory: new RunMemory(lanes) });
+    Object.assign(this, { lanes, bringBack, runs: [], current: null, newest: null, memory: new RunMemory(lanes) });
     this.root = root.querySelector(".runs");
     this.list = root.querySelector(".run-tree");
     this.list.addEventListener("click", (event) => {
@@ -12,20 +12,29 @@ class RunTree {
   }
 
   // A run begins. One of the same recipe is the same run again.
-  begun({ prompt, seed, link, fork, num_images: numImages, stages }) {
+  begun({ run: id, prompt, seed, link, fork, num_images: numImages, stages }) {
     const restyle = this.restyle || null; // {of, prompt, level}, where the view has asked for this run
     this.restyle = null;
-    this.current = { prompt, seed, link, fork, numImages, stages, restyle, state: "running", lanes: new Map(), finished: null };
+    this.current = this.newest = { id, prompt, seed, link, fork, numImages, stages, restyle, state: "running", lanes: new Map(), finished: null };
     Object.assign(this.current, { begunAt: performance.now(), released: false });
+  }
+
+  // It was believed lost, which ended it here, and goes on.
+  goesOn(id) {
+    if (this.newest?.id !== id) return; // what was believed lost had not begun
+    this.current = this.newest;
+    this.current.state = "running";
+    this.paint();
   }
 
   // It ended, finished or not: keep what it has drawn.
   ended(state, finished = null) {
     const run = this.current;
     if (!run || run.state !== "running") return;
-    const draft = run.restyle && state !== "finished"; // the dial was moved on
-    if (draft) this.current = this.find(run.restyle.of) || null;
-    if (draft) return;
+    if (run.restyle && state !== "finished") {
+      this.current = null; // the dial was moved on; its steps are still on the screen, so no other run is current
+      return;
+    }
     Object.assign(run, { state, finished });
     for (const lane of this.lanes) run.lanes.set(lane.stage.name, lane.held());
     const drawn = this.lanes.filter((lane) => lane.frames.length);
@@ -33,8 +42,9 @@ class RunTree {
     const { frames } = drawn[drawn.length - 1];
     run.thumbnail = frames[frames.length - 1].addresses.x_0[0];
     const same = this.runs.findIndex((other) => other.link === run.link);
-    if (same >= 0) for (const file of heldFiles(this.runs.splice(same, 1, run)[0])) file.kept.release();
-    if (same < 0) this.runs.push(run);
+    const before = this.runs[same]; // the run itself, where it was believed lost
+    if (before && before !== run) for (const file of heldFiles(before)) file.kept.release();
+    this.runs.splice(same < 0 ? this.runs.length : same, 1, run);
     this.memory.trim(this.runs, run);
     if (run.fork || run.restyle) this.root.open = true;
     this.paint();

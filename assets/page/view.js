@@ -70,7 +70,10 @@ class CascadeView {
     this.losses.heard();
     const ours = !message.run || message.kind === "begun" || [null, message.run].includes(this.current);
     if (!ours || !KINDS.has(message.kind)) return; // or late words of a run that was stopped
-    if (this.doubtful && message.run) this.revive();
+    const taken = `${message.run} ${message.number}`;
+    if (message.run && taken === this.taken) return; // gradio brings the last message of a run twice
+    this.taken = taken;
+    if (this.doubtful && message.run) this.revive(message.run);
     this[message.kind](message);
   }
 
@@ -200,8 +203,9 @@ class CascadeView {
   }
 
   // It was not lost: the server was only silent.
-  revive() {
+  revive(run) {
     this.doubtful = false;
+    this.runs.goesOn(run);
     this.problem("");
     this.state("running");
   }
@@ -229,9 +233,9 @@ class CascadeView {
 
   halt(state) {
     if (this.restyle.sent) this.restyle.over(); // it ended before it began
-    this.state(state);
     for (const lane of this.lanes.values()) lane.halt(state);
     this.runs.ended(state);
+    this.state(state); // last: whether it can be forked depends on which run is current now
   }
 
   state(state) {

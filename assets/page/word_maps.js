@@ -138,13 +138,15 @@ class WordMaps {
     const frame = shown && shown.frames[at];
     const step = this.key && frame && frame.attention;
     const grid = this.look.grid && shown && shown.numImages > 1;
+    const columns = grid ? picture.columns : 1;
     const images = !step ? [] : grid ? step.peaks.map((_, image) => image) : [this.image(step)];
     const maps = images.map((image) => step.map(this.key, image)).filter(Boolean);
     canvas.hidden = !maps.length;
+    const layout = `${images} in ${columns}`; // the first image may be the only one with a map, in a grid and alone
     const painted = maps.length ? `${this.key} ${frame.step}` : "";
-    if (canvas.dataset.painted === painted && canvas.maps === step && canvas.images === images.join()) return;
-    Object.assign(canvas, { maps: step, images: images.join() });
-    if (maps.length) paintMaps(canvas, maps, step, grid ? picture.columns : 1);
+    if (canvas.dataset.painted === painted && canvas.maps === step && canvas.layout === layout) return;
+    Object.assign(canvas, { maps: step, layout });
+    if (maps.length) paintMaps(canvas, maps, step, columns);
     canvas.dataset.painted = painted;
   }
 }

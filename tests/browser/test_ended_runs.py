@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from imagen_core.ui.visits import Visit
 from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
-from tests.browser.running import begin, state, until
+from tests.browser.running import begin, finished_picture, state, until
 from tests.browser.test_timeline import every_step
 from tests.ui_page import GRADIO_WARNING, Recorded
 
@@ -158,6 +159,16 @@ def test_a_run_that_was_believed_lost_comes_back(open_page: OpenPage, imagen: Re
     state(page, "finished")
     expect(page.locator("#view .problem")).to_be_hidden()
     expect(page.locator(".lane[data-stage=base]")).to_have_attribute("data-state", "done")
+    begin(page, "another apple", steps=4)
+    state(page, "finished")
+    page.click(".runs summary")
+    run = page.locator(".run-tree .run", has_text="a slow apple")
+    expect(run).not_to_contain_text("failed")
+    run.click()
+    state(page, "finished")
+    expect(page.locator("#view .restyle")).to_be_visible()
+    assert finished_picture(page).startswith(b"\x89PNG")
+    expect(page.locator(".download")).to_have_attribute("href", re.compile("^blob:"))
 
 
 def test_closed_tab_ends_the_run(open_page: OpenPage, imagen: Recorded) -> None:

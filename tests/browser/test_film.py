@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import OpenPage
 from tests.browser.running import saved
 from tests.browser.test_access import violations
+from tests.browser.test_forks import LARGER, opened
 from tests.browser.test_timeline import WAIT, drawn, every_step
 from tests.ui_page import GRADIO_WARNING
 
@@ -48,3 +49,24 @@ def test_video_is_recorded_where_the_browser_can(open_page: OpenPage) -> None:
     expect(page.locator(".film-save")).to_be_visible(timeout=2 * WAIT)
     assert len(saved(page.locator(".film-save"))) > 2000
     page.wait_for_function("document.querySelector('.film video').videoWidth === 512")
+
+
+def test_steps_without_noisy_pictures_are_told(open_page: OpenPage) -> None:
+    """The server told of a film without frames, and the recorder of a picture that was undefined."""
+    opened(open_page(LARGER.to_link()))
+    page = opened(open_page(LARGER.to_link()))
+    expect(page.locator(".lane[data-state=cached]")).to_have_count(2)
+    page.check(".modes input[value=x_t]")
+    page.click(".film-open")
+    for kind in ("gif", "video"):
+        if not page.locator(f"label:has([name=film-kind][value={kind}])").is_visible():
+            continue  # this Chromium was built without a recorder
+        page.check(f"[name=film-kind][value={kind}]")
+        page.click(".film-make")
+        told = "Steps that were kept from an earlier run have no noisy pictures: close this and choose Estimate."
+        expect(page.locator(".film-status")).to_have_text(told)
+    page.click(".film .close")
+    page.check(".modes input[value=x_0]")
+    page.click(".film-open")
+    page.click(".film-make")
+    expect(page.locator(".film-save")).to_be_visible()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from imagen_core.contact_sheet import read_sweep
 from tests.browser.conftest import OpenPage
@@ -43,6 +43,28 @@ def test_the_browser_has_a_copy_of_the_picture(open_page: OpenPage) -> None:
         page.click(".download")
     assert download.value.suggested_filename.startswith("an-apple-")
     expect(page.locator(".lane[data-stage=sr1024] .picture.now .final")).to_be_visible()
+
+
+def test_a_press_on_download_waits_for_the_copy_that_is_being_taken(open_page: OpenPage) -> None:
+    """It took another one, and nothing let go of the first."""
+    page, held = open_page(), True
+    copies: list[Route] = []
+
+    def slow(route: Route) -> None:
+        if route.request.resource_type == "fetch":
+            copies.append(route)
+        if route.request.resource_type != "fetch" or not held:
+            route.continue_()
+
+    page.route("**/file=**", slow)
+    begin(page, "an apple", steps=2)
+    state(page, "finished")
+    with page.expect_download():
+        page.click(".download")
+        held = False
+        for route in list(copies):
+            route.continue_()
+    assert len(copies) == 1
 
 
 def test_a_picture_that_is_gone_is_told_and_its_last_step_is_shown(fileless: Page) -> None:

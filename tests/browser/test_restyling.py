@@ -11,6 +11,7 @@ from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
 from tests.browser.running import begin, until
 from tests.browser.test_access import violations
+from tests.browser.test_ended_runs import LOSE
 from tests.browser.test_forks import WAIT, opened
 from tests.browser.test_timeline import lane
 from tests.ui_page import GRADIO_WARNING, Recorded
@@ -84,6 +85,27 @@ def test_a_run_that_is_overtaken_is_stopped(open_page: OpenPage, imagen: Recorde
     expect(page.locator("#view .run")).to_have_count(2)  # the stopped one is in no tree
 
 
+def test_a_restyled_run_that_is_stopped_cannot_be_forked(open_page: OpenPage, imagen: Recorded) -> None:
+    """A fork from the steps on the screen was one of the run that it restyles."""
+    page = opened(open_page(SMALL.to_link()))
+    lane(page, "base").locator(".filmstrip").press("Home")
+    expect(page.locator("#view .button.fork")).to_be_enabled()
+    page.click("#view .restyle summary")
+    with held(imagen, "sr256", 1):
+        at(page, "0.2")
+        expect(lane(page, "sr256")).to_have_attribute("data-step", "1", timeout=WAIT)
+        page.click("#stop")
+        expect(page.locator("#view .cascade")).to_have_attribute("data-state", "stopped", timeout=WAIT)
+    expect(page.locator("#view .button.fork")).to_be_disabled()
+    lane(page, "base").locator(".filmstrip").press("Home")
+    expect(lane(page, "base")).to_have_attribute("data-step", "1")
+    expect(page.locator("#view .button.fork")).to_be_disabled()
+    at(page, "0.3")
+    finished(page, "0.30")
+    lane(page, "base").locator(".filmstrip").press("Home")
+    expect(page.locator("#view .button.fork")).to_be_enabled()
+
+
 def test_a_run_that_ends_when_it_is_overtaken_gives_way_to_what_was_chosen(
     open_page: OpenPage, imagen: Recorded
 ) -> None:
@@ -128,6 +150,19 @@ def test_a_run_that_was_stopped_in_the_queue_leaves_the_dial_and_generate_as_the
     begin(page, "an ordinary apple")
     expect(page.locator("#view .run-tree .run[aria-current]")).to_contain_text("an ordinary apple", timeout=WAIT)
     assert imagen.recipes[-1].prompt == "an ordinary apple"
+
+
+def test_a_restyled_run_that_was_believed_lost_comes_back_as_itself(open_page: OpenPage, imagen: Recorded) -> None:
+    page = opened(open_page(SMALL.to_link()))
+    page.click("#view .restyle summary")
+    with held(imagen, "sr256", 1):
+        at(page, "0.2")
+        expect(lane(page, "sr256")).to_have_attribute("data-step", "1", timeout=WAIT)
+        page.evaluate(LOSE)
+        expect(page.locator("#view .cascade")).to_have_attribute("data-state", "failed", timeout=WAIT)
+    finished(page, "0.20")
+    expect(page.locator("#view .run")).to_have_count(2)
+    expect(page.locator("#view .restyle")).to_be_visible()
 
 
 def test_there_is_nothing_to_restyle_at_64_pixels(open_page: OpenPage) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from imagen_core.events import Event, Preview
 from imagen_core.metadata import read_recipe
 from imagen_core.recipe import STAGES, Recipe
+from imagen_core.ui import messages
 from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
 from tests.browser.running import begin, enter, finished_picture, press, state
@@ -58,6 +61,24 @@ def test_every_stage_streams_distinct_frames_and_ends_with_the_picture(open_page
     data = finished_picture(page)
     assert Image.open(io.BytesIO(data)).size == (1024, 1024)
     assert read_recipe(data).base.num_steps == 60
+
+
+def test_the_time_left_counts_every_step_that_was_drawn(
+    open_page: OpenPage, imagen: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It left out the first one, and told twice the time at the second."""
+    event = messages.Messages.event
+
+    def slow(run: messages.Messages, told: Event) -> messages.Message | None:
+        return event(run, replace(told, seconds=10.0 * told.step) if isinstance(told, Preview) else told)
+
+    monkeypatch.setattr(messages.Messages, "event", slow)
+    page = open_page()
+    with held(imagen, "base", 1) as hold:
+        begin(page, "a slow apple", steps=6)
+        for step, left in ((1, "50 s left"), (2, "40 s left"), (4, "20 s left")):
+            hold.to("base", step)
+            expect(page.locator(".lane[data-stage=base] .left")).to_have_text(left)
 
 
 def test_two_visitors_wait_for_each_other_and_do_not_mix(open_page: OpenPage, imagen: Recorded) -> None:

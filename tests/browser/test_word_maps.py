@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from imagen_core.ui import messages
 from tests.browser.conftest import OpenPage
 from tests.browser.running import begin, state
 from tests.browser.test_access import violations
@@ -115,3 +116,15 @@ def test_every_image_of_a_grid_has_its_map_on_a_phone(open_page: OpenPage) -> No
         box = chip.bounding_box()
         assert box is not None
         assert min(box["width"], box["height"]) >= 44
+
+
+def test_the_only_map_of_several_images_keeps_to_its_image(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "_MAPS_BYTES", 1)  # the first image's maps are sent all the same
+    page = open_page()
+    mapped(page, images=3).nth(2).click()
+    painted(heat(page), "apple 1 4")
+    for columns in (2, 1, 2):
+        page.locator(".grid-switch").set_checked(columns == 2)
+        expect(heat(page)).to_have_js_property("width", 8 * columns)  # the tiny network's maps are 8 wide
