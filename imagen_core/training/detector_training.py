@@ -1,4 +1,4 @@
-"""Training of the detector, a few minutes on one core; its weights are kept in the cache folder."""
+"""Training of the detector, some half an hour on one core; its weights are kept in the cache folder."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def test_a_change_before_the_place_is_told(open_page: OpenPage) -> None:
     page.press("#field-base-num_steps input[type=number]", "Tab")
     press(page, "#generate")
     ended(page, "failed")
-    sentence = "base.num_steps must be 3 as in the fork's parent, not 5, for the fork begins in sr256."
+    sentence = "Steps (base) must be 3 as in the fork's parent, not 5, for the fork begins in sr256."
     expect(page.locator("#view .problem")).to_have_text(sentence)
 
 
