@@ -14,10 +14,14 @@ from starlette.datastructures import QueryParams
 from imagen_core.check import Check, Shared, StageCheck, digest, link_with_check
 from imagen_core.contact_sheet import KEY, to_png
 from imagen_core.metadata import png_with, save_png
+from imagen_core.presets import PRESETS
 from imagen_core.recipe import Recipe
 from imagen_core.sweep import Sweep
 from imagen_core.sweep_axis import Axis
+from imagen_core.ui.model import BackgroundModel, Models
+from imagen_core.ui.opening import REPLAY_COST
 from imagen_core.ui.openings import Openings
+from tests.conftest import make_tiny_imagen
 from tests.test_ui_handlers import Page, page  # noqa: F401  the fixture `page`
 
 OTHER = Recipe(prompt="a pear", seed=5)
@@ -138,6 +142,25 @@ def test_a_form_comes_back_as_it_was_and_counts_as_edited(openings: Openings) ->
 
 def arrived(query: str) -> gr.Request:
     return gr.Request(query_params=QueryParams(query))
+
+
+def test_a_link_fetches_no_model_until_somebody_presses_generate(page: Page) -> None:  # noqa: F811
+    """A link to 60 steps of DeepFloyd IF began a fetch of 12 GB, and accepted a licence, for whoever opened it."""
+    large = replace(PRESETS["deepfloyd-if-m"].recipe, prompt="a pear", last_stage="base")
+    assert large.cost <= REPLAY_COST
+    model, small = BackgroundModel(make_tiny_imagen), BackgroundModel(make_tiny_imagen)
+    models = Models("bundled", {"bundled": small, large.model: model})
+    openings = Openings(models, page.form, page.outputs)
+    answer = openings.open_link(arrived(large.to_link()))
+    assert answer[openings.outputs.settled] == large
+    assert message(openings, answer)["replay"] is False
+    assert message(openings, answer)["text"] == (
+        "Opened a link for DeepFloyd IF M, 12 GB: Generate loads it, which means accepting its licence, "
+        f"{PRESETS[large.model].licence_url}"
+    )
+    assert message(openings, openings.open_link(arrived(OTHER.to_link())))["replay"] is True  # nothing to fetch
+    model.get()
+    assert message(openings, openings.open_link(arrived(large.to_link())))["replay"] is True
 
 
 FOREIGN = replace(OTHER, model="another")
