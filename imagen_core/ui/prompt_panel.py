@@ -65,5 +65,6 @@ def examples(prompt: gr.Textbox, model: BackgroundModel) -> None:
 
 def surprise(model: BackgroundModel, texts: Sequence[str]) -> str:
     """A prompt of words that the model knows; one of `texts` where it has no list of them, or is not there (yet)."""
-    vocabulary = model.get().vocabulary if model.ready else None  # who presses a button does not wait for a model
+    imagen = model.loaded  # who presses a button does not wait for a model
+    vocabulary = imagen.vocabulary if imagen else None
     return vocabulary.surprise(random.Random()) if vocabulary else random.choice(texts)

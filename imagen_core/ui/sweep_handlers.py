@@ -88,9 +88,11 @@ class SweepHandlers:
         yield messages.begun(sweep, self._address)
         if not model.ready:
             yield messages.message("note", text="Loading the model: only the first sweep waits for it.")
-        imagen = model.get()  # here, because a process forked for the drawing has what is loaded by then
+        # Here, because a process forked for the drawing has what is loaded by then. Only the number is held, because a
+        # model may be let go between two runs of a sweep.
+        chunk = model.get().cascade.chunk
         pictures: dict[int, Image] = {}
-        size = 1 if is_lent() else imagen.cascade.chunk or BATCH  # what is lent is counted in seconds
+        size = 1 if is_lent() else chunk or BATCH  # what is lent is counted in seconds
         for cells, recipe in (batches := sweep.batches(size)):
             for step in self._drawn(Order(recipe, Messages()), attach):
                 if step["kind"] == "failed" and batches.divided(cells):
