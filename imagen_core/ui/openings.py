@@ -83,8 +83,8 @@ class Openings:
         if opened.sweep is not None:
             return self._show(opened)
         if (preset := self._to_fetch(opened.recipe)) is not None:
-            what = f"{preset.title}, {preset.size_mb / 1000:.0f} GB"
-            text = f"Opened a link for {what}: Generate loads it, which means accepting its licence, {preset.licence_url}"
+            text = f"Opened a link for {preset.title}, {preset.size_mb / 1000:.0f} GB: press Generate to load it. "
+            text += f"That means accepting its licence, {preset.licence_url}"
             return self._show(replace(opened, text=text))
         if (cost := opened.recipe.cost) > REPLAY_COST:
             text = f"Opened a link to a long run ({cost:,} steps): press Generate to begin."
