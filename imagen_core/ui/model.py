@@ -58,9 +58,7 @@ class BackgroundModel:
     A large one stays only until another large one of its page loads; then it is as before the first wish.
     """
 
-    def __init__(
-        self, load: Callable[[], Imagen], memory: Callable[[], str] = str, room: Room | None = None
-    ) -> None:
+    def __init__(self, load: Callable[[], Imagen], memory: Callable[[], str] = str, room: Room | None = None) -> None:
         """Take what loads the model, and what tells in a sentence how much memory it will take, "" for little.
 
         room: of a large model, the one that it shares with the others of its page.

@@ -13,7 +13,7 @@ from imagen_core.ui.model import BackgroundModel
 from imagen_core.ui.reading import Reader, reading_line
 from imagen_core.ui.theme import asset
 
-_GENERATE = "() => { document.querySelector('#generate').click(); }"
+PRESS_GENERATE = "() => { document.querySelector('#generate').click(); }"
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ def examples(prompt: gr.Textbox, model: BackgroundModel) -> None:
                 queue=False,
                 api_visibility="private",
                 show_progress="hidden",
-            ).success(None, None, None, js=_GENERATE, api_visibility="private")
+            ).success(None, None, None, js=PRESS_GENERATE, api_visibility="private")
             for text in texts:
                 chip = gr.Button(text, size="sm", elem_classes="chip", min_width=0)
                 filled = chip.click(None, None, prompt, js=f"() => {json.dumps(text)}", api_visibility="private")
-                filled.then(None, None, None, js=_GENERATE, api_visibility="private")
+                filled.then(None, None, None, js=PRESS_GENERATE, api_visibility="private")
 
 
 def surprise(model: BackgroundModel, texts: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from imagen_core.ui.drawing import Order, drawing
 from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Message, Messages
 from imagen_core.ui.model import Models
+from imagen_core.ui.served_file import served_file
 from imagen_core.ui.sweep_messages import SweepMessages
 from imagen_core.ui.tab_runs import TabRuns
 from imagen_core.zero_gpu import is_lent, lent
@@ -143,5 +144,4 @@ def _sheet(sweep: Sweep, pictures: Mapping[int, Image], messages: SweepMessages)
     with tempfile.TemporaryDirectory(prefix="imagen-") as folder:
         path = Path(folder) / f"sweep-{sweep.recipe.seed}.png"
         write(data, path)
-        file = {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
-        yield messages.message("sheet", file={"file": file, "name": path.name})
+        yield messages.message("sheet", file={"file": served_file(path), "name": path.name})
