@@ -13,6 +13,8 @@ import pytest
 
 from imagen_core.drafts import Drafts
 from imagen_core.imagen import Imagen
+from imagen_core.model_names import model_named
+from imagen_core.presets import PRESETS
 from imagen_core.recipe import Recipe
 from imagen_core.sampling_thread import ahead, done_there
 from imagen_core.ui.draft_drawing import DraftOrder, drafting
@@ -20,7 +22,7 @@ from imagen_core.ui.draft_messages import DraftMessages
 from imagen_core.ui.drawing import Order, drawing
 from imagen_core.ui.handlers import Handlers
 from imagen_core.ui.messages import Messages
-from imagen_core.ui.model import BackgroundModel, Models
+from imagen_core.ui.model import BackgroundModel, Models, offered
 from imagen_core.ui.reading import prompt_reader
 from imagen_core.ui.room import Room
 from tests.conftest import make_tiny_imagen
@@ -94,6 +96,18 @@ def test_drawing_with_another_large_model_lets_the_one_before_go(loading: Loadin
         assert list(drafted(order, lambda _: None))[-1]["kind"] == "finished"
         assert loading.here == here
     assert [name for name, *_ in loading.made] == ["bundled", MEDIUM.model, LARGE.model, MEDIUM.model]
+
+
+def test_the_models_of_a_page_share_the_room_but_for_the_bundled_one(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagen_core.ui.model.pretrained", lambda name, tell, options: loading.of(PRESETS[name].recipe))
+    first = model_named(MEDIUM.model)
+    assert first is not None
+    models = offered(first)
+    for name in (MEDIUM.model, "bundled", LARGE.model, "deepfloyd-if-xl-x4"):
+        models.offered[name].get()
+    assert loading.here == ["bundled", "deepfloyd-if-xl-x4"]
 
 
 def test_a_run_that_goes_on_comes_to_its_end_before(loading: Loading, models: Models) -> None:
