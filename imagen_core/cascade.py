@@ -19,7 +19,7 @@ from torch import Tensor
 
 from imagen_core.conditioning import Conditioning, conditioning
 from imagen_core.denoiser import Denoiser
-from imagen_core.events import Event, Preview, PromptEncoded, StageError, StageFinished, StageStarted
+from imagen_core.events import Event, Preview, PromptEncoded, StageFinished, StageStarted
 from imagen_core.fork import drawn_by
 from imagen_core.noise import StageNoise
 from imagen_core.prompt_interpolation import read_prompts
@@ -29,12 +29,12 @@ from imagen_core.run import Run
 from imagen_core.sampler import Step, sample
 from imagen_core.schedulers import Scheduler
 from imagen_core.solver_state import KeptStates
-from imagen_core.stage import Stage, check_refused, told_of_memory
+from imagen_core.stage import ANOTHER_SEED, Stage, check_refused, told_of_memory, told_of_stage
 from imagen_core.text_encoder import TextEncoder
 from imagen_core.trajectory import Leg, legs, walk
 from imagen_core.variation import prompts
 from imagen_core.word_attention import joined
-from imagen_core.word_tokens import UnmatchedWords, prompt_states
+from imagen_core.word_tokens import prompt_states
 
 KEPT_BYTES = 256_000_000  # more than the largest recipe needs, 16 images at 1024 pixels with the stages before
 
@@ -118,24 +118,19 @@ class Cascade:
         planned = legs(recipe, name, stage.noise_schedule)
         num_steps = len(planned[-1].timesteps)
         yield StageStarted(name, stage.size, recipe.num_images, num_steps, planned[-1].start)
-        try:
-            with told_of_memory(name, "ask for fewer images or an earlier last stage"):
-                for step in self.steps(planned, before, self.denoiser(name, stop_if_asked, attention), self._states):
-                    if step.index + 1 < num_steps:
-                        shown = stage.preview(step.x_0)
-                    else:  # the last preview is the picture
-                        x_0 = stage.picture(step.x_0)
-                        if stage.refused is not None:
-                            check_refused(stage.refused(x_0), name)
-                        shown = stage.handed_out(x_0)
-                    noisy, seconds = stage.noisy(step.x_t), time.monotonic() - started
-                    yield Preview(name, step.index + 1, num_steps, shown, noisy, step.stats, seconds, step.words)
-        except FloatingPointError as error:
-            advice = "another seed or guidance may help."
-            kept = f"Another{advice[7:]}" if before is None else f"The stages before it are good; {advice}"
-            raise StageError(name, f"{error}. {kept}") from error
-        except UnmatchedWords as error:
-            raise StageError(name, f"{error}.") from error
+        good = "The stages before it are good; another seed or guidance may help."
+        numbers = ANOTHER_SEED if before is None else good
+        with told_of_stage(name, "ask for fewer images or an earlier last stage", numbers):
+            for step in self.steps(planned, before, self.denoiser(name, stop_if_asked, attention), self._states):
+                if step.index + 1 < num_steps:
+                    shown = stage.preview(step.x_0)
+                else:  # the last preview is the picture
+                    x_0 = stage.picture(step.x_0)
+                    if stage.refused is not None:
+                        check_refused(stage.refused(x_0), name)
+                    shown = stage.handed_out(x_0)
+                noisy, seconds = stage.noisy(step.x_t), time.monotonic() - started
+                yield Preview(name, step.index + 1, num_steps, shown, noisy, step.stats, seconds, step.words)
         self._keep(recipe.stage_key(name), x_0)
         yield StageFinished(name, stage.size, shown, time.monotonic() - started, cached=False)
         return x_0

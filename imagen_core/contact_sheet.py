@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from imagen_core.metadata import MetadataError, png_with, read_text
+from imagen_core.metadata import Carried, MetadataError, png_with
 from imagen_core.png_text import MAX_SIDE
 from imagen_core.recipe import RecipeError
 from imagen_core.sweep import Sweep
@@ -55,22 +55,28 @@ def to_png(sweep: Sweep, pictures: Sequence[Image.Image]) -> bytes:
     return png_with(draw(sweep, pictures), {KEY: sweep.to_link()}, sweep.recipe.model)
 
 
-def is_sheet(source: Path | bytes) -> bool:
+def is_sheet(source: Path | bytes | Carried) -> bool:
     """Whether a file is a sweep's sheet; a file that cannot be read is none."""
     try:
-        read_text(source, KEY, "sweep")
+        _link(source)
     except MetadataError:
         return False
     return True
 
 
-def read_sweep(source: Path | bytes) -> Sweep:
+def read_sweep(source: Path | bytes | Carried) -> Sweep:
     """The sweep that a sheet carries. Raises `MetadataError`, as `metadata.read_recipe` does."""
-    text = read_text(source, KEY, "sweep")
+    text = _link(source)
     try:
         return Sweep.from_link(text)
     except RecipeError as error:
         raise MetadataError(f"The sheet carries a sweep that is not valid: {error}") from None
+
+
+def _link(source: Path | bytes | Carried) -> str:
+    """The link of the sweep in a file. Raises `MetadataError`."""
+    carried = source if isinstance(source, Carried) else Carried(source)
+    return carried.text(KEY, "sweep")
 
 
 def _corner(sweep: Sweep) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from imagen_core.model_names import ModelName
 from imagen_core.models.deepfloyd import memory_format
 from imagen_core.models.precision import has_matrix_units
 from imagen_core.offloading import Turns
+from imagen_core.presets import CHECKER
 from imagen_core.recipe import SIZES
 from imagen_core.shards import CheckpointError
 from imagen_core.stage import Stage, is_out_of_memory
@@ -98,6 +99,8 @@ def memory_plan(folders: Mapping[str, Path], device: torch.device, options: Opti
     networks += [(stage, stage, UNET) for stage in folders if stage != "sr1024"]
     networks += [(name, "sr1024", network) for name, network in UPSCALER_NETWORKS.items() if "sr1024" in folders]
     files = {name: weight_files(folders[stage], network, dtype)[1] for name, stage, network in networks}
+    if needs_checker(folders["base"]):
+        files[CHECKER] = weight_files(folders["base"], SAFETY_CHECKER, torch.float32)[1]
     numbers = {name: num_weights(paths) for name, paths in files.items()}
     return replace(_plan(numbers, num_weights(files["T5"], _WIDE), device, options), published=False)
 
@@ -107,8 +110,10 @@ def _plan(numbers: Mapping[str, int], wide: int, device: torch.device, options: 
     dtype = number_format(device)
     parts = []
     for name, number in numbers.items():
+        if name == CHECKER and device.type != "cpu":
+            continue  # it is on the processor whatever the device, so it takes none of that one's memory
         is_small = name == "T5" and options.eight_bit
-        own = torch.float32 if name == "decoder" else dtype
+        own = torch.float32 if name in ("decoder", CHECKER) else dtype
         each = 1 if is_small else own.itemsize
         widened = wide * (4 - each) if name == "T5" and (is_small or dtype == torch.float16) else 0
         told = "8 bits" if is_small else str(own).removeprefix("torch.")

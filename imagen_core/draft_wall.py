@@ -24,14 +24,12 @@ from torch import Tensor, nn
 from imagen_core.cascade import Cascade
 from imagen_core.draft_threads import DraftThreads
 from imagen_core.drafts import MAX_DRAFTS, Batch, Drafts
-from imagen_core.events import StageError
 from imagen_core.models.precision import draft_format
 from imagen_core.models.unet import UNet
 from imagen_core.run import Run
 from imagen_core.solver_state import KeptStates
-from imagen_core.stage import told_of_memory
+from imagen_core.stage import ANOTHER_SEED, told_of_stage
 from imagen_core.trajectory import legs
-from imagen_core.word_tokens import UnmatchedWords
 
 BATCH = 8  # images that go through the U-Net together on a processor; an accelerator takes all
 
@@ -76,17 +74,12 @@ class DraftWall:
     def _steps(self, drafts: Drafts, stop_if_asked: Callable[[], None]) -> Iterator[DraftStep]:
         on_processor = self._cascade.device.type == "cpu"
         size = min(BATCH, -(-drafts.num_drafts // torch.get_num_threads())) if on_processor else MAX_DRAFTS
-        try:
-            with told_of_memory("base", "ask for fewer drafts"):
-                batches = [self._batch(batch, stop_if_asked) for batch in drafts.batches(size)]
-                if on_processor:
-                    yield from self._threads.in_turn(batches)
-                else:
-                    yield from chain.from_iterable(zip(*batches, strict=True))  # all have as many steps
-        except FloatingPointError as error:
-            raise StageError("base", f"{error}. Another seed or guidance may help.") from error
-        except UnmatchedWords as error:
-            raise StageError("base", f"{error}.") from error
+        with told_of_stage("base", "ask for fewer drafts", ANOTHER_SEED):
+            batches = [self._batch(batch, stop_if_asked) for batch in drafts.batches(size)]
+            if on_processor:
+                yield from self._threads.in_turn(batches)
+            else:
+                yield from chain.from_iterable(zip(*batches, strict=True))  # all have as many steps
 
     def _batch(self, batch: Batch, stop_if_asked: Callable[[], None]) -> Iterator[DraftStep]:
         stage, recipe = self._cascade.stages["base"], batch.recipe

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagen_core.check import Check
-from imagen_core.png_text import png_text
+from imagen_core.png_text import PngTexts
 from imagen_core.presets import PRESETS
 from imagen_core.recipe import Recipe, RecipeError
 
@@ -107,51 +107,70 @@ def write(data: bytes, path: Path) -> None:
             raise
 
 
+class Carried:
+    """The texts that a PNG file carries. The file is read once, whatever is asked for."""
+
+    def __init__(self, source: Path | bytes) -> None:
+        """Read the file.
+
+        Raises `MetadataError` where it is unreadable, larger than `MAX_FILE_SIZE` or too wide, no PNG, damaged or cut
+        off.
+        """
+        self._name = "The picture" if isinstance(source, bytes) else quoted(Path(source.name))
+        data = source if isinstance(source, bytes) else read_limited(source, MAX_FILE_SIZE)
+        if len(data) > MAX_FILE_SIZE:
+            raise MetadataError(f"{self._name} is larger than {MAX_FILE_SIZE:,} bytes.")
+        with self._told("header"):
+            self._texts = PngTexts(data)
+
+    def recipe(self) -> Recipe:
+        """The recipe. Raises `MetadataError` where there is none, or one that is not valid."""
+        try:
+            return Recipe.from_json(self.text(KEY, "recipe"))
+        except RecipeError as error:
+            raise MetadataError(f"{self._name} carries a recipe that is not valid: {error}") from None
+
+    def check(self) -> Check | None:
+        """What the picture was when it was drawn; None without a check, or with one that cannot be read."""
+        try:
+            return Check.from_text(self.text(CHECK_KEY, "check"))
+        except MetadataError:
+            return None
+
+    def text(self, key: str, what: str) -> str:
+        """The text under the keyword `key`, called `what` in errors. Raises `MetadataError` where there is none."""
+        with self._told(what):
+            text = self._texts.text(key, what)
+        if text is None:
+            raise MetadataError(f"{self._name} carries no {what}: another program made it, or saved it anew.")
+        return text
+
+    @contextlib.contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Turn what is wrong with the file into one sentence."""
+        try:
+            yield
+        except UnicodeDecodeError:
+            raise MetadataError(f"{self._name} is damaged: its {what} is not UTF-8.") from None
+        except zlib.error:
+            raise MetadataError(f"{self._name} is damaged: its {what} cannot be unpacked.") from None
+        except (EOFError, struct.error):
+            raise MetadataError(f"{self._name} is cut off: it ends before a PNG file does.") from None
+        except ValueError as error:
+            raise MetadataError(f"{self._name} {error}.") from None
+
+
 def read_recipe(source: Path | bytes) -> Recipe:
-    """The recipe that the PNG file `source` carries. Pixels are not decoded; every chunk's checksum is compared.
-
-    Raises `MetadataError` for a file that is unreadable, larger than `MAX_FILE_SIZE` or too wide, no PNG, damaged,
-    cut off, without a recipe, or with one that is not valid.
-    """
-    try:
-        return Recipe.from_json(read_text(source, KEY, "recipe"))
-    except RecipeError as error:
-        raise MetadataError(f"{_named(source)} carries a recipe that is not valid: {error}") from None
-
-
-def read_text(source: Path | bytes, key: str, what: str) -> str:
-    """The text that a PNG file carries under the keyword `key`, called `what` in errors; see `read_recipe`."""
-    name = _named(source)
-    data = source if isinstance(source, bytes) else read_limited(source, MAX_FILE_SIZE)
-    if len(data) > MAX_FILE_SIZE:
-        raise MetadataError(f"{name} is larger than {MAX_FILE_SIZE:,} bytes.")
-    try:
-        text = png_text(data, key, what)
-    except UnicodeDecodeError:
-        raise MetadataError(f"{name} is damaged: its {what} is not UTF-8.") from None
-    except zlib.error:
-        raise MetadataError(f"{name} is damaged: its {what} cannot be unpacked.") from None
-    except (EOFError, struct.error):
-        raise MetadataError(f"{name} is cut off: it ends before a PNG file does.") from None
-    except ValueError as error:
-        raise MetadataError(f"{name} {error}.") from None
-    if text is None:
-        raise MetadataError(f"{name} carries no {what}: another program made it, or saved it anew.")
-    return text
-
-
-def _named(source: Path | bytes) -> str:
-    return "The picture" if isinstance(source, bytes) else quoted(Path(source.name))
+    """The recipe that the PNG file `source` carries; see `Carried`. Raises `MetadataError`."""
+    return Carried(source).recipe()
 
 
 def read_check(source: Path | bytes) -> Check | None:
     """The check that a file carries from which `read_recipe` read a recipe; None without one that can be read."""
     try:
-        data = source if isinstance(source, bytes) else read_limited(source, MAX_FILE_SIZE)
-        text = png_text(data, CHECK_KEY, "check")
-    except (MetadataError, ValueError, zlib.error, EOFError, struct.error):
+        return Carried(source).check()
+    except MetadataError:
         return None
-    return None if text is None else Check.from_text(text)
 
 
 def read_limited(path: Path, limit: int) -> bytes:

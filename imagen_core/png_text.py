@@ -15,26 +15,32 @@ _MAX_TEXT = max(MAX_LINK_LENGTH, 4 * MAX_JSON_LENGTH)  # bytes; UTF-8 needs at m
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def png_text(data: bytes, key: str, what: str) -> str | None:
-    """The text with a keyword in the PNG file `data`, None without.
+class PngTexts:
+    """The text chunks of a PNG file. Its pixels are not decoded; every chunk's checksum is compared, once."""
 
-    ValueError tells what is wrong with the file, in which the text is called `what`.
+    def __init__(self, data: bytes) -> None:
+        """Find them; no text is unpacked yet. ValueError tells what is wrong with the file, EOFError that it ends."""
+        if not data.startswith(_SIGNATURE):
+            raise ValueError("is no PNG file, and only those carry a recipe")
+        self._chunks: list[tuple[bytes, bytes]] = []
+        for kind, body in _chunks(data):
+            if kind == b"IHDR":
+                width, height = struct.unpack(">II", body[:8])
+                if max(width, height) > MAX_SIDE:
+                    raise ValueError(f"is {width} × {height} pixels, more than {MAX_SIDE} a side")
+            if kind in (b"tEXt", b"zTXt", b"iTXt"):
+                self._chunks.append((kind, body))
 
-    A second text with the keyword is refused before it is unpacked.
-    """
-    if not data.startswith(_SIGNATURE):
-        raise ValueError("is no PNG file, and only those carry a recipe")
-    found = None
-    for kind, body in _chunks(data):
-        if kind == b"IHDR":
-            width, height = struct.unpack(">II", body[:8])
-            if max(width, height) > MAX_SIDE:
-                raise ValueError(f"is {width} × {height} pixels, more than {MAX_SIDE} a side")
-        if kind in (b"tEXt", b"zTXt", b"iTXt") and body.startswith(key.encode() + b"\0"):
-            if found is not None:
-                raise ValueError(f"carries more than one {what}")
-            found = _text(kind, body[len(key) + 1 :], what)
-    return found
+    def text(self, key: str, what: str) -> str | None:
+        """The text with a keyword, None without.
+
+        ValueError tells what is wrong with it; it is called `what` there. A second text with the keyword is refused
+        before one is unpacked.
+        """
+        found = [(kind, body) for kind, body in self._chunks if body.startswith(key.encode() + b"\0")]
+        if len(found) > 1:
+            raise ValueError(f"carries more than one {what}")
+        return _text(found[0][0], found[0][1][len(key) + 1 :], what) if found else None
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -64,6 +64,7 @@ UPSCALER = "stabilityai/stable-diffusion-x4-upscaler"
 _FIRST: Mapping[str, int] = MappingProxyType({"M": 400, "L": 900, "XL": 4300})
 _SECOND: Mapping[str, int] = MappingProxyType({"M": 450, "L": 1200})
 _T5, _CHECKER = 4800, 300
+CHECKER = "safety checker"  # its name in the memory plan
 _UPSCALER = {"sr1024": 473, "CLIP": 340, "decoder": 55}
 
 
@@ -74,7 +75,8 @@ def _deepfloyd(letter: str, second: str, upscaler: bool = False) -> Preset:
     """
     name = f"deepfloyd-if-{letter.lower()}{'-x4' * upscaler}"
     parameters = f"{_FIRST[letter] / 1000} billion"
-    millions = {"T5": _T5, "base": _FIRST[letter], "sr256": _SECOND[second]} | (_UPSCALER if upscaler else {})
+    millions = {"T5": _T5, "base": _FIRST[letter], "sr256": _SECOND[second]}
+    millions |= (_UPSCALER if upscaler else {}) | {CHECKER: _CHECKER}
     third = "Stable Diffusion's x4 upscaler as the third stage" if upscaler else "the bundled third stage"
     repositories = {"base": f"DeepFloyd/IF-I-{letter}-v1.0", "sr256": f"DeepFloyd/IF-II-{second}-v1.0"}
     recipe = Recipe(model=name, base=DEEPFLOYD_BASE, sr256=DEEPFLOYD_SR256)
@@ -89,7 +91,7 @@ def _deepfloyd(letter: str, second: str, upscaler: bool = False) -> Preset:
             "fetched once, after you have accepted their licence on the Hub; it wants a GPU, and takes minutes without."
         ),
         recipe=replace(recipe, sr1024=UPSCALER_SR1024) if upscaler else recipe,
-        size_mb=2 * (sum(millions.values()) + _CHECKER),  # two bytes a number
+        size_mb=2 * sum(millions.values()),  # two bytes a number
         repositories=MappingProxyType(repositories | ({"sr1024": UPSCALER} if upscaler else {})),
         parameters=MappingProxyType({network: number * 10**6 for network, number in millions.items()}),
     )

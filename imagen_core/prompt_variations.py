@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
 
 from imagen_core.stage_recipe import PROMPT
@@ -13,6 +12,7 @@ MAX_VARIATIONS = 64
 MAX_LENGTH = 64_000  # characters of the whole text
 # Up to the first "|" there is none, so that a text of many of them is read once and not over and over.
 _ALTERNATIVES = re.compile(r"\{([^{}|]*\|[^{}]*)\}")
+_COUNTED = 10**9  # what is more is not counted to its end: it may have thousands of digits
 _NESTED = re.compile(r"\{[^{}]*\{[^{}|]*\|[^{}]*\}")
 
 
@@ -29,8 +29,19 @@ def variations(text: str, field: str = "prompts") -> tuple[str, ...]:
         raise RecipeError(field, "must not hold alternatives {a|b} within alternatives: write them as lines instead")
     lines = [_ALTERNATIVES.split(line) for line in text.splitlines() if line.strip()]
     choices = [[part.split("|") if odd % 2 else [part] for odd, part in enumerate(parts)] for parts in lines]
-    count = sum(math.prod(map(len, line)) for line in choices)  # before any of them is made
+    count = sum(map(_count, choices))  # before any of them is made
     if count > MAX_VARIATIONS:
-        raise RecipeError(field, f"must be at most {MAX_VARIATIONS} prompts, not {count:,}")
+        told = f"{count:,}" if count <= _COUNTED else f"more than {_COUNTED:,}"
+        raise RecipeError(field, f"must be at most {MAX_VARIATIONS} prompts, not {told}")
     prompts = ("".join(words).strip() for line in choices for words in itertools.product(*line))
     return tuple(str(PROMPT.check(field, prompt)) for prompt in prompts)
+
+
+def _count(line: list[list[str]]) -> int:
+    """How many prompts a line stands for; where there are more than `_COUNTED`, some number above that."""
+    count = 1
+    for words in line:
+        count *= len(words)
+        if count > _COUNTED:
+            break
+    return count

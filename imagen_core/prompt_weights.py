@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from imagen_core.validation import RecipeError, shown
@@ -20,6 +21,7 @@ from imagen_core.validation import RecipeError, shown
 MAX_WEIGHT = 3.0
 _DECIMALS = 4  # of a weight; a product of weights is rounded to so many
 _WEIGHT = re.compile(r":[ \t]*([+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20}))[ \t]*\Z", re.ASCII)
+_OF_WEIGHT = frozenset("0123456789.+- \t")  # what `_WEIGHT` takes behind its colon
 _TIME = re.compile(r"[0-9]:[0-9]{2,3}[ \t]*\Z", re.ASCII)  # or a verse
 
 
@@ -53,6 +55,7 @@ class Word:
     end: int
 
 
+@lru_cache(maxsize=128)  # a fork's parents share their prompts, and a prompt is read whenever a recipe is made
 def parse(prompt: str, field: str = "prompt") -> WeightedPrompt:
     """Read the syntax.
 
@@ -69,13 +72,12 @@ def parse(prompt: str, field: str = "prompt") -> WeightedPrompt:
         place += 2 if escaped else 1
         if character == ")" and opened:
             start = opened.pop()
-            bracketed = "".join(characters[start + 1 :])
-            found = None if _TIME.search(bracketed) else _WEIGHT.search(bracketed)
-            inside = slice(start + 1, start + 1 + found.start()) if found else slice(0)
-            if found and "".join(characters[inside]).strip():
-                weight = _checked(float(found.group(1)), field, "".join(characters[start:]))
-                characters[start:], inner = characters[inside], weights[inside]
-                weights[start:] = [_checked(weight * each, field, "weights in weights") for each in inner]
+            end, weight = _weight_at_end(characters, start + 1)
+            if weight is not None and "".join(characters[start + 1 : end]).strip():
+                weight = _checked(weight, field, "".join(characters[start:]))
+                inner = weights[start + 1 : end]
+                product = {each: _checked(weight * each, field, "weights in weights") for each in dict.fromkeys(inner)}
+                characters[start:], weights[start:] = characters[start + 1 : end], [product[each] for each in inner]
                 continue
         elif character == "(":
             opened.append(len(characters))
@@ -83,6 +85,22 @@ def parse(prompt: str, field: str = "prompt") -> WeightedPrompt:
         weights.append(1.0)
     text = "".join(characters)
     return WeightedPrompt(text, _without_space(text, weights))
+
+
+def _weight_at_end(characters: list[str], start: int) -> tuple[int, float | None]:
+    """Where in characters[start:] a weight begins that ends them, with its colon, and the weight; None without.
+
+    No more is looked at than what can be part of a weight: brackets in brackets would else be read over and over.
+    """
+    colon = len(characters) - 1
+    while colon >= start and characters[colon] in _OF_WEIGHT:
+        colon -= 1
+    if colon < start or characters[colon] != ":":
+        return len(characters), None
+    before = max(start, colon - 1)  # the digit of a time
+    end = "".join(characters[before:])
+    found = None if _TIME.search(end) else _WEIGHT.search(end)
+    return colon, float(found.group(1)) if found else None
 
 
 def write(weighted: WeightedPrompt) -> str:

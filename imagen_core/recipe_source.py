@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from imagen_core import link
 from imagen_core.address import ours
 from imagen_core.check import Shared, shared
-from imagen_core.metadata import MetadataError, quoted, read_check, read_limited, read_recipe
+from imagen_core.metadata import Carried, MetadataError, quoted, read_limited
 from imagen_core.recipe import MAX_JSON_LENGTH, Recipe, RecipeError
 from imagen_core.sweep import Sweep, is_sweep
 from imagen_core.sweep_axis import Axis
@@ -44,9 +44,10 @@ def read_source(source: str) -> Source:
         return Source(recipe, shared(recipe, link.check_in(query)))
     path = Path(source)
     if path.suffix.lower() != ".json":
-        if is_sheet(path):
-            return _swept(read_sweep(path))
-        recipe, check = read_recipe(path), read_check(path)
+        carried = Carried(path)
+        if is_sheet(carried):
+            return _swept(read_sweep(carried))
+        recipe, check = carried.recipe(), carried.check()
         return Source(recipe, None if check is None else Shared(recipe, check))
     try:
         return Source(Recipe.from_json(read_limited(path, 4 * MAX_JSON_LENGTH).decode("utf-8-sig")))

@@ -74,6 +74,11 @@ class _End:
     error: BaseException | None = None
 
 
+def is_here() -> bool:
+    """Whether this is asked in the thread."""
+    return _thread.is_here
+
+
 def done_there(job: Callable[[], Item]) -> Item:
     """What `job` returns, done in the thread, behind what waits there. Raises what `job` raises."""
     if _thread.is_here:

@@ -18,6 +18,9 @@ from imagen_core.noise_schedule import NoiseSchedule
 from imagen_core.recipe import Recipe
 from imagen_core.text_encoder import TextEncoder
 from imagen_core.variation import seeds
+from imagen_core.word_tokens import UnmatchedWords
+
+ANOTHER_SEED = "Another seed or guidance may help."
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,21 @@ def told_of_memory(name: str, advice: str) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise StageError(name, f"there is not enough memory; {advice}.") from error
+
+
+@contextmanager
+def told_of_stage(name: str, memory: str, numbers: str) -> Iterator[None]:
+    """Let whatever keeps the stage `name` from drawing its steps inside be a `StageError` of it.
+
+    memory: the advice where memory runs out. numbers: what is told where a network gives no finite numbers.
+    """
+    try:
+        with told_of_memory(name, memory):
+            yield
+    except FloatingPointError as error:
+        raise StageError(name, f"{error}. {numbers}") from error
+    except UnmatchedWords as error:
+        raise StageError(name, f"{error}.") from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

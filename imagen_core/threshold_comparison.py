@@ -16,7 +16,7 @@ from imagen_core.cascade import Cascade
 from imagen_core.fork import drawn_by
 from imagen_core.recipe import STAGES, THRESHOLDINGS, Recipe, RecipeError
 from imagen_core.solver_state import KeptStates
-from imagen_core.stage import check_refused
+from imagen_core.stage import ANOTHER_SEED, check_refused, told_of_stage
 from imagen_core.thresholding import Thresholded, Thresholding, threshold
 from imagen_core.trajectory import legs
 
@@ -47,7 +47,7 @@ def compare_thresholding(
 
     Raises:
         RecipeError: the recipe has no such stage or image, or the model no such stage.
-        StageError: a stage before it could not go on, or the picture must not be shown.
+        StageError: the stage or one before it could not go on, or the picture must not be shown.
     """
     if stage not in recipe.stages() or stage not in cascade.stages:
         raise RecipeError("last_stage", f"must be {stage} or later where {stage} is to be compared")
@@ -61,22 +61,23 @@ def compare_thresholding(
     seen: list[Tensor] = []
     denoiser = replace(cascade.denoiser(stage, stop_if_asked), watched=seen.append)
     # From the beginning, whatever states are kept: those know the x_0 of their step only after its thresholding.
-    for step in cascade.steps(planned, before, denoiser, KeptStates()):
-        guided = torch.cat(seen)  # (1, 3, h, w)
-        seen.clear()
-        num_steps = len(planned[-1].timesteps)
-        of_model, is_last = cascade.stages[stage], step.index + 1 == num_steps
-        if is_last and of_model.refused is not None:
-            check_refused(of_model.refused(step.x_0), stage)
-        chosen = next(leg for leg in planned if step.index < leg.end).recipe.stage(stage)
-        kinds = {
-            kind: threshold(guided, Thresholding(kind, chosen.percentile, denoiser.threshold_cap))
-            for kind in THRESHOLDINGS
-        }
-        if is_last:
-            kinds = {kind: replace(result, x_0=of_model.handed_out(result.x_0)) for kind, result in kinds.items()}
-        used = (chosen.thresholding, chosen.percentile)
-        yield ThresholdComparison(stage, step.index + 1, num_steps, *used, kinds, guided)
+    with told_of_stage(stage, "ask for an earlier stage", ANOTHER_SEED):
+        for step in cascade.steps(planned, before, denoiser, KeptStates()):
+            guided = torch.cat(seen)  # (1, 3, h, w)
+            seen.clear()
+            num_steps = len(planned[-1].timesteps)
+            of_model, is_last = cascade.stages[stage], step.index + 1 == num_steps
+            if is_last and of_model.refused is not None:
+                check_refused(of_model.refused(step.x_0), stage)
+            chosen = next(leg for leg in planned if step.index < leg.end).recipe.stage(stage)
+            kinds = {
+                kind: threshold(guided, Thresholding(kind, chosen.percentile, denoiser.threshold_cap))
+                for kind in THRESHOLDINGS
+            }
+            if is_last:
+                kinds = {kind: replace(result, x_0=of_model.handed_out(result.x_0)) for kind, result in kinds.items()}
+            used = (chosen.thresholding, chosen.percentile)
+            yield ThresholdComparison(stage, step.index + 1, num_steps, *used, kinds, guided)
 
 
 def _images_before(

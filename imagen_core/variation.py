@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from imagen_core import prompt_weights
 from imagen_core.stage_recipe import PROMPT, SEED
 from imagen_core.validation import Number, RecipeError, Rule, Whole
 
@@ -49,7 +48,6 @@ def check_variation(recipe: Recipe) -> None:
         object.__setattr__(recipe, "second_prompt", "")
     elif not recipe.second_prompt.strip():
         raise RecipeError("second_prompt", f"must be given, because second_share is {recipe.second_share:g}, not 0")
-    prompt_weights.parse(recipe.second_prompt, "second_prompt")
 
 
 def seeds(recipe: Recipe, stage: str) -> tuple[int, Other | None]:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from imagen_core import deepfloyd
 from imagen_core.deepfloyd import Options
 from imagen_core.deepfloyd_checkpoints import Loading, load_stage, load_text_encoder
+from imagen_core.deepfloyd_safety import load_checker
 from imagen_core.imagen import Imagen
 from imagen_core.model_folder import TEXT_ENCODER, UNET, weight_files, weight_names
 from imagen_core.model_names import model_named
@@ -62,6 +63,7 @@ def test_bytes_are_those_of_what_is_loaded(copy: Path, monkeypatch: pytest.Monke
         text_encoder = load_text_encoder(folders["base"], Loading(dtype))
         networks = {"T5": text_encoder.model}
         networks |= {name: load_stage(path, name, text_encoder, Loading(dtype)).unet for name, path in folders.items()}
+        networks["safety checker"] = load_checker(folders["base"], None)
         plan = deepfloyd.memory_plan(folders, CPU, Options())
         assert {part.name: part.nbytes for part in plan.parts} == {
             name: sum(weight.nbytes for weight in network.parameters()) for name, network in networks.items()

@@ -30,7 +30,9 @@ def test_what_a_text_stands_for(text: str, prompts: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{a|b}" * 40, "prompts must be at most 64 prompts, not 1,099,511,627,776."),
+        ("{a|b}" * 10, "prompts must be at most 64 prompts, not 1,024."),
+        ("{a|b}" * 40, "prompts must be at most 64 prompts, not more than 1,000,000,000."),
+        ("{|||}" * 12_800, "not more than 1,000,000,000."),  # 7,707 digits, which Python does not write
         ("a\n" * 65, "at most 64 prompts, not 65"),
         ("{a|{b|c}}", "must not hold alternatives {a|b} within alternatives"),
         ("a" * 1001, "at most 1,000 characters"),

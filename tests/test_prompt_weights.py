@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagen_core import prompt_weights
 from imagen_core.prompt_weights import WeightedPrompt, parse, weigh, words, write
 from imagen_core.recipe import Recipe, RecipeError
 
@@ -62,6 +65,41 @@ def parts(prompt: str) -> list[tuple[str, float]]:
 def test_a_bracket_with_a_number_weighs(prompt: str, text: str, expected: list[tuple[str, float]]) -> None:
     assert parse(prompt).text == text
     assert parts(prompt) == expected
+
+
+@pytest.mark.parametrize(
+    "prompt", ["(" * 333 + "1 " * 166 + ")" * 335, "(" * 333 + "ab" * 166 + ")" * 335, "a (b:1) " * 125]
+)
+def test_brackets_in_brackets_are_not_read_over_and_over(prompt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All within a bracket was searched at its end for a weight: a history of such prompts took minutes."""
+    searched: list[int] = []
+
+    class Pattern:
+        def __init__(self, pattern: re.Pattern[str]) -> None:
+            self.pattern = pattern
+
+        def search(self, text: str) -> re.Match[str] | None:
+            searched.append(len(text))
+            return self.pattern.search(text)
+
+    for name in ("_TIME", "_WEIGHT"):
+        monkeypatch.setattr(prompt_weights, name, Pattern(getattr(prompt_weights, name)))
+    parse.__wrapped__(prompt)
+    assert sum(searched) <= 2 * len(prompt)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        ("(a:" + " " * 50 + "1.4" + "\t" * 50 + ")", "a"),  # spaces do not count as a weight's length
+        ("(10:30:2)", "10:30"),
+        ("(:10:2)", ":10"),
+        ("(a:2:10)", "(a:2:10)"),
+        ("((10:30))", "((10:30))"),
+    ],
+)
+def test_a_weight_is_found_at_the_end_of_its_bracket_only(prompt: str, text: str) -> None:
+    assert parse(prompt).text == text
 
 
 @pytest.mark.parametrize(

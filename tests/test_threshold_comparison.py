@@ -132,6 +132,24 @@ def test_it_can_be_stopped_within_a_step(tiny_imagen: Imagen) -> None:
         next(compare_thresholding(tiny_imagen.cascade, RECIPE, "base", 0, stop))
 
 
+def test_what_keeps_the_stage_from_going_on_is_told_in_a_sentence(tiny_imagen: Imagen) -> None:
+    """The page said of each of these that something was wrong in the program itself."""
+    text_encoder = tiny_imagen.cascade.text_encoder
+    as_it_was, text_encoder.caption = text_encoder.caption, lambda _: "something else"
+    with pytest.raises(StageError, match=r"^base: the caption made of the prompt has other words, so no word can be"):
+        compared(tiny_imagen, replace(RECIPE, prompt="a (red:1.4) apple"), "base")
+    text_encoder.caption = as_it_was
+    unet = tiny_imagen.cascade.stages["base"].unet
+    handle = unet.stem.register_forward_pre_hook(lambda *_: torch.empty(2**52))
+    with pytest.raises(StageError, match=r"^base: there is not enough memory; ask for an earlier stage\.$"):
+        compared(tiny_imagen, RECIPE, "base")
+    handle.remove()
+    with torch.no_grad():
+        next(unet.parameters()).fill_(torch.nan)
+    with pytest.raises(StageError, match=r"^base: step 1 of 4: .* is not finite\. Another seed or guidance may"):
+        compared(tiny_imagen, RECIPE, "base")
+
+
 @pytest.mark.parametrize(("stage", "image"), [("sr1024", 0), ("base", 2), ("base", -1), ("sr99", 0)])
 def test_what_the_recipe_does_not_have_is_refused(tiny_imagen: Imagen, stage: str, image: int) -> None:
     recipe = replace(RECIPE, last_stage="sr256")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from imagen_core.check import Check, StageCheck, digest, link_with_check
 from imagen_core.recipe import Recipe
+from imagen_core.ui import history_file
 from imagen_core.ui.history_file import FORMAT, MAX_ENTRIES, MAX_LENGTH, read_history
 
 LINK = link_with_check(Recipe(prompt="an apple"), Check(digest(b"w"), (StageCheck("abcdefgh", (7,) * 48),)))
@@ -29,6 +30,25 @@ def test_good_entries_come_through_as_they_are() -> None:
     assert read_history(file(GOOD)) == {"entries": [GOOD], "refused": 0, "reason": ""}
     plain = GOOD | {"link": Recipe(prompt="ein Apfel 🍎").to_link(), "thumbnail": "", "starred": False}
     assert read_history(file(plain, GOOD))["entries"] == [plain, GOOD]
+
+
+def test_a_recipe_of_many_long_prompts_comes_through() -> None:
+    """The export wrote such entries, nine characters of link for a letter, and the import refused them."""
+    prompt = "林檎" * 500
+    stages = {stage: {"prompt": prompt} for stage in ("base", "sr256", "sr1024")}
+    recipe = Recipe(prompt=prompt, negative_prompt=prompt, seed=7).updated(stages)
+    entry = GOOD | {"link": recipe.to_link()}
+    assert read_history(file(entry)) == {"entries": [entry], "refused": 0, "reason": ""}
+
+
+def test_one_history_is_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_file, "_PATIENCE", 0.0)
+    with history_file._turn:
+        answer = read_history(file(GOOD))
+    assert answer == {"problem": "Others are importing histories at the moment: try again in a minute."}
+    assert read_history(file(GOOD))["entries"] == [GOOD]
+    assert "problem" in read_history("{")
+    assert read_history(file(GOOD))["entries"] == [GOOD]  # whatever the one before was
 
 
 def test_nothing_foreign_is_handed_on() -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 
+from imagen_core import deepfloyd
 from imagen_core import imagen as front_door
 from imagen_core.deepfloyd import Options, number_format
 from imagen_core.hub import Hub
 from imagen_core.imagen import Imagen
+from imagen_core.memory_plan import Part, num_weights
 from imagen_core.model_names import model_named
 from imagen_core.presets import PRESETS
 from imagen_core.recipe import Recipe
@@ -40,8 +42,8 @@ def test_what_is_expected_of_a_folder_is_what_is_told_when_it_loads(folder: Path
     Imagen.from_pretrained(str(folder), "cpu", tell=told.append)
     plan = front_door.expected_memory(str(folder), "cpu")
     assert plan is not None
-    assert [part.name for part in plan.parts] == ["T5", "base", "sr256"]
-    assert {part.number_format for part in plan.parts} == {str(number_format(torch.device("cpu")))[6:]}
+    assert [part.name for part in plan.parts] == ["T5", "base", "sr256", "safety checker"]
+    assert {part.number_format for part in plan.parts[:3]} == {str(number_format(torch.device("cpu")))[6:]}
     assert not plan.published
     free = f"{(plan.free_bytes or 0) / 1e9:.1f} GB free"  # a little more or less from one moment to the next
     assert [text.partition(" needed, ")[0] for text in told] == [str(plan).partition(" needed, ")[0]]
@@ -58,11 +60,30 @@ def test_a_model_that_is_not_here_is_told_by_its_published_numbers(name: str, tm
     assert plan.published
     size = number_format(torch.device("cpu")).itemsize
     assert {part.name: part.nbytes for part in plan.parts} == {
-        network: number * size for network, number in model.preset.parameters.items()
+        network: number * (4 if network in ("safety checker", "decoder") else size)
+        for network, number in model.preset.parameters.items()
     }
-    checker = 2 * 300  # MB; the one network of the files that is no part of the plan
-    assert model.preset.size_mb == sum(2 * number // 10**6 for number in model.preset.parameters.values()) + checker
+    assert model.preset.size_mb == sum(2 * number // 10**6 for number in model.preset.parameters.values())
     assert "about" in str(plan)
+
+
+def test_the_safety_checker_is_in_the_plan_of_the_processor_alone(tmp_path: Path) -> None:
+    """It is loaded there, in float32: 1.2 GB of the published one, which the plan left out."""
+    cpu, elsewhere = torch.device("cpu"), torch.device("meta")
+    options = Options(hub=Hub("http://127.0.0.1:9", tmp_path))
+    published, folder = model_named("deepfloyd-if-m"), tmp_path / "model"
+    write_model(folder)
+    for model, nbytes in (
+        (published, 1_200_000_000),
+        (model_named(str(folder)), 4 * num_weights((folder / "base" / "safety_checker").glob("*.safetensors"))),
+    ):
+        assert model is not None
+        plan = deepfloyd.expected_memory(model, cpu, options)
+        assert plan is not None
+        assert plan.parts[3:] == (Part("safety checker", nbytes, "float32"),)
+        plan = deepfloyd.expected_memory(model, elsewhere, options)
+        assert plan is not None
+        assert [part.name for part in plan.parts] == ["T5", "base", "sr256"]
 
 
 def test_a_small_model_has_nothing_to_tell(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,20 @@ import pytest
 from PIL import Image
 from starlette.datastructures import QueryParams
 
+from imagen_core import png_text
 from imagen_core.check import Check, Shared, StageCheck, digest, link_with_check
 from imagen_core.contact_sheet import KEY, to_png
-from imagen_core.metadata import png_with, save_png
+from imagen_core.metadata import MetadataError, png_with, save_png
+from imagen_core.presets import PRESETS
 from imagen_core.recipe import Recipe
+from imagen_core.recipe_source import read_source
 from imagen_core.sweep import Sweep
 from imagen_core.sweep_axis import Axis
+from imagen_core.ui.model import BackgroundModel, Models
+from imagen_core.ui.opened import carried_by
+from imagen_core.ui.opening import REPLAY_COST
 from imagen_core.ui.openings import Openings
+from tests.conftest import make_tiny_imagen
 from tests.test_ui_handlers import Page, page  # noqa: F401  the fixture `page`
 
 OTHER = Recipe(prompt="a pear", seed=5)
@@ -82,6 +90,30 @@ def test_a_sheet_opens_its_sweep_and_asks_as_a_picture_does(openings: Openings, 
     assert opened[outputs.sweep.axes[0].name] == "base.guidance_scale"
 
 
+def test_a_file_is_gone_through_once_whatever_it_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three times 20 MB were read and their checksums compared, for what is in the first of them."""
+    sweep = Sweep(OTHER, (Axis.of("base.guidance_scale", "1, 3"),))
+    (tmp_path / "sheet.png").write_bytes(to_png(sweep, [Image.new("RGB", (8, 8))] * 2))
+    save_png(Image.new("RGB", (8, 8)), OTHER, tmp_path / "pear.png", CHECK)
+    (tmp_path / "other.png").write_bytes(png_with(Image.new("RGB", (8, 8)), {}, "bundled"))
+    gone_through: list[int] = []
+    chunks = png_text._chunks
+
+    def counted(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+        gone_through.append(len(data))
+        return chunks(data)
+
+    monkeypatch.setattr(png_text, "_chunks", counted)
+    assert carried_by(tmp_path / "sheet.png").sweep == sweep
+    assert carried_by(tmp_path / "pear.png").shared == Shared(OTHER, CHECK)
+    assert read_source(str(tmp_path / "sheet.png")).axes == sweep.axes
+    assert read_source(str(tmp_path / "pear.png")).shared == Shared(OTHER, CHECK)
+    for read in (lambda: carried_by(tmp_path / "other.png"), lambda: read_source(str(tmp_path / "other.png"))):
+        with pytest.raises(MetadataError, match=r"^'other\.png' carries no recipe"):
+            read()
+    assert len(gone_through) == 6
+
+
 def test_a_sheet_with_a_broken_sweep_is_told(openings: Openings, tmp_path: Path) -> None:
     (tmp_path / "sheet.png").write_bytes(png_with(Image.new("RGB", (8, 8)), {KEY: "sweep.x=colour:1"}, "bundled"))
     answer = openings.open_picture(str(tmp_path / "sheet.png"), openings.form.show(Recipe()))
@@ -138,6 +170,25 @@ def test_a_form_comes_back_as_it_was_and_counts_as_edited(openings: Openings) ->
 
 def arrived(query: str) -> gr.Request:
     return gr.Request(query_params=QueryParams(query))
+
+
+def test_a_link_fetches_no_model_until_somebody_presses_generate(page: Page) -> None:  # noqa: F811
+    """A link to 60 steps of DeepFloyd IF began a fetch of 12 GB, and accepted a licence, for whoever opened it."""
+    large = replace(PRESETS["deepfloyd-if-m"].recipe, prompt="a pear", last_stage="base")
+    assert large.cost <= REPLAY_COST
+    model, small = BackgroundModel(make_tiny_imagen), BackgroundModel(make_tiny_imagen)
+    models = Models("bundled", {"bundled": small, large.model: model})
+    openings = Openings(models, page.form, page.outputs)
+    answer = openings.open_link(arrived(large.to_link()))
+    assert answer[openings.outputs.settled] == large
+    assert message(openings, answer)["replay"] is False
+    assert message(openings, answer)["text"] == (
+        "Opened a link for DeepFloyd IF M, 12 GB: press Generate to load it. That means accepting its licence, "
+        f"{PRESETS[large.model].licence_url}"
+    )
+    assert message(openings, openings.open_link(arrived(OTHER.to_link())))["replay"] is True  # nothing to fetch
+    model.get()
+    assert message(openings, openings.open_link(arrived(large.to_link())))["replay"] is True
 
 
 FOREIGN = replace(OTHER, model="another")

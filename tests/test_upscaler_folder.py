@@ -92,7 +92,7 @@ def test_a_picture_is_decoded_once_and_marked_once(model: Path) -> None:
 def test_its_memory_is_planned(model: Path) -> None:
     folders = {stage: model / stage for stage in ("base", "sr256", "sr1024")}
     plan = memory_plan(folders, CPU, Options())
-    assert [part.name for part in plan.parts] == ["T5", "base", "sr256", "sr1024", "CLIP", "decoder"]
+    assert [part.name for part in plan.parts] == ["T5", "base", "sr256", "sr1024", "CLIP", "decoder", "safety checker"]
     assert {part.name: part.number_format for part in plan.parts}["decoder"] == "float32"
     assert all(part.nbytes > 1000 for part in plan.parts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from imagen_core.drafts import Drafts
 from imagen_core.recipe import Recipe
@@ -16,6 +17,7 @@ from imagen_core.ui.model import BackgroundModel
 
 if TYPE_CHECKING:
     from imagen_core.draft_wall import DraftWall
+    from imagen_core.imagen import Imagen
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,15 @@ class DraftOrder:
 
 def drafting(models: Mapping[str, BackgroundModel]) -> Work[DraftOrder, Message]:
     """The generator function that draws a wall; last it yields "finished", "stopped" or "failed"."""
-    walls: dict[str, DraftWall] = {}
+    walls: WeakKeyDictionary[Imagen, DraftWall] = WeakKeyDictionary()  # a model that is let go takes its wall along
 
     def draw(order: DraftOrder, attach: Attach) -> Iterator[Message]:
-        messages, name = order.messages, order.drafts.recipe.model
+        messages = order.messages
         try:
             from imagen_core.draft_wall import DraftWall
 
-            imagen = models[name].get()
-            run = walls.setdefault(name, DraftWall(imagen.cascade)).run(order.drafts)
+            imagen = models[order.drafts.recipe.model].get()
+            run = walls.setdefault(imagen, DraftWall(imagen.cascade)).run(order.drafts)
             attach(run)
             for step in run:
                 message = messages.step(step)

@@ -18,6 +18,7 @@ from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Message, Messages
 from imagen_core.ui.model import Models
 from imagen_core.ui.openings import Outputs
+from imagen_core.ui.served_file import served_file
 from imagen_core.ui.visits import Visits
 from imagen_core.zero_gpu import lent
 
@@ -109,11 +110,11 @@ class Handlers:
         return {self._outputs.view: Messages().message(kind, **values) | {"run": ""}}
 
     def _file(self, file: Message, folder: Path) -> Message:
-        """A finished picture as a file; gradio copies it to where it serves and later deletes it."""
+        """A finished picture as a file."""
         path = folder / file["name"]
         path.write_bytes(file["png"])
-        data = {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
-        return {name: value for name, value in file.items() if name != "png"} | {"file": data, "page": self._address}
+        told = {name: value for name, value in file.items() if name != "png"}
+        return told | {"file": served_file(path), "page": self._address}
 
 
 def _verdict(shared: object, recipe: Recipe, file: Message) -> str:

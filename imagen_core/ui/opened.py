@@ -8,7 +8,7 @@ from pathlib import Path
 
 from imagen_core.check import Shared
 from imagen_core.contact_sheet import is_sheet, read_sweep
-from imagen_core.metadata import read_check, read_recipe
+from imagen_core.metadata import Carried
 from imagen_core.recipe import Recipe
 from imagen_core.sweep import Sweep
 from imagen_core.ui.opening import recipe_in_address, sweep_in_address
@@ -52,10 +52,11 @@ def in_address(query: Sequence[tuple[str, str]]) -> Opened | None:
 
 def carried_by(path: Path) -> Opened:
     """What a PNG carries: its recipe, or the sweep, where it is a sheet. Raises `MetadataError`."""
-    if is_sheet(path):
-        sweep = read_sweep(path)
+    carried = Carried(path)
+    if is_sheet(carried):
+        sweep = read_sweep(carried)
         return Opened(sweep.recipe, None, "Opened the sheet's sweep, and the recipe that it varies.", sweep)
-    recipe, check = read_recipe(path), read_check(path)
+    recipe, check = carried.recipe(), carried.check()
     was = None if check is None else Shared(recipe, check)
     return Opened(recipe, was, "Opened the picture's recipe: press Generate to draw it again.")
 

@@ -11,7 +11,8 @@ from imagen_core.check import Shared, shared
 from imagen_core.recipe import Recipe
 from imagen_core.sweep import Sweep, is_sweep
 
-# Steps of work that a link begins by itself: some ten seconds on two cores. Longer ones wait for a click.
+# Steps of work that a link begins by itself: some ten seconds on two cores. Longer ones wait for a click, and
+# so do those whose model would have to be fetched.
 REPLAY_COST = 250
 
 

@@ -13,6 +13,7 @@ from gradio.components import Component
 from imagen_core import link
 from imagen_core.check import shared
 from imagen_core.metadata import MetadataError
+from imagen_core.presets import PRESETS, Preset
 from imagen_core.recipe import Recipe, RecipeError
 from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Messages, fork_message
@@ -67,7 +68,10 @@ class Openings:
         return {*self.form.controls.values(), self.outputs.settled}
 
     def open_link(self, request: gr.Request) -> Answer:
-        """Fill the form with what the page's address holds, a recipe or a sweep; a small recipe is drawn at once."""
+        """Fill the form with what the page's address holds, a recipe or a sweep; a small recipe is drawn at once.
+
+        But not where its model would have to be fetched first.
+        """
         try:
             opened = in_address(request.query_params.multi_items())
         except RecipeError as error:
@@ -76,11 +80,16 @@ class Openings:
             return self._nothing()
         if self._is_foreign(opened):
             return self._offer_another(opened)
-        cost = opened.recipe.cost
-        if opened.sweep is None and cost > REPLAY_COST:
+        if opened.sweep is not None:
+            return self._show(opened)
+        if (preset := self._to_fetch(opened.recipe)) is not None:
+            text = f"Opened a link for {preset.title}, {preset.size_mb / 1000:.0f} GB: press Generate to load it. "
+            text += f"That means accepting its licence, {preset.licence_url}"
+            return self._show(replace(opened, text=text))
+        if (cost := opened.recipe.cost) > REPLAY_COST:
             text = f"Opened a link to a long run ({cost:,} steps): press Generate to begin."
             return self._show(replace(opened, text=text))
-        return self._show(opened, replay=opened.sweep is None)
+        return self._show(opened, replay=True)
 
     def axes_in_link(self, request: gr.Request) -> Answer:
         """The axes of the sweep in the address of a page that was loaded anew, which only the address has kept."""
@@ -186,6 +195,11 @@ class Openings:
     def _is_foreign(self, opened: Opened) -> bool:
         """Whether no model of this page can draw it."""
         return opened.recipe.model not in self._models.offered
+
+    def _to_fetch(self, recipe: Recipe) -> Preset | None:
+        """The preset that drawing it would fetch; who opens a link has not accepted its licence with a click yet."""
+        preset = PRESETS.get(recipe.model)
+        return preset if preset is not None and preset.fetched and not self._models.of(recipe).ready else None
 
     def _offer_another(self, opened: Opened, unsaved: str = "") -> Answer:
         """Ask whether the page's own model shall draw it. A link or a picture may come from a page with other ones."""

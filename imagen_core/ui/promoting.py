@@ -15,6 +15,7 @@ from imagen_core.ui.draft_messages import DraftMessages, told
 from imagen_core.ui.drawing import Order, drawing
 from imagen_core.ui.messages import Message, Messages
 from imagen_core.ui.model import Models
+from imagen_core.ui.served_file import served_file
 from imagen_core.ui.tab_runs import TabRuns
 from imagen_core.zero_gpu import lent
 
@@ -56,8 +57,7 @@ def _promoted(picture: int, step: Message, messages: DraftMessages) -> Iterator[
         with tempfile.TemporaryDirectory(prefix="imagen-") as folder:
             path = Path(folder) / file["name"]
             path.write_bytes(file["png"])
-            data = {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
-            finished = {"file": data, "name": path.name, "link": file["link"]}
+            finished = {"file": served_file(path), "name": path.name, "link": file["link"]}
             yield messages.promoted(picture, step["size"], finished)
 
 

@@ -13,7 +13,7 @@ from imagen_core.ui.model import BackgroundModel
 from imagen_core.ui.reading import Reader, reading_line
 from imagen_core.ui.theme import asset
 
-_GENERATE = "() => { document.querySelector('#generate').click(); }"
+PRESS_GENERATE = "() => { document.querySelector('#generate').click(); }"
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,15 @@ def examples(prompt: gr.Textbox, model: BackgroundModel) -> None:
                 queue=False,
                 api_visibility="private",
                 show_progress="hidden",
-            ).success(None, None, None, js=_GENERATE, api_visibility="private")
+            ).success(None, None, None, js=PRESS_GENERATE, api_visibility="private")
             for text in texts:
                 chip = gr.Button(text, size="sm", elem_classes="chip", min_width=0)
                 filled = chip.click(None, None, prompt, js=f"() => {json.dumps(text)}", api_visibility="private")
-                filled.then(None, None, None, js=_GENERATE, api_visibility="private")
+                filled.then(None, None, None, js=PRESS_GENERATE, api_visibility="private")
 
 
 def surprise(model: BackgroundModel, texts: Sequence[str]) -> str:
     """A prompt of words that the model knows; one of `texts` where it has no list of them, or is not there (yet)."""
-    vocabulary = model.get().vocabulary if model.ready else None  # who presses a button does not wait for a model
+    imagen = model.loaded  # who presses a button does not wait for a model
+    vocabulary = imagen.vocabulary if imagen else None
     return vocabulary.surprise(random.Random()) if vocabulary else random.choice(texts)

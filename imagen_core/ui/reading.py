@@ -51,13 +51,13 @@ def prompt_reader(models: Models) -> Reader:
         try:
             text = Recipe(prompt=asked["prompt"]).prompt
             model = models.offered[asked.get("model") or models.default]
-            if not text or (not model.ready and model is not models.first):
+            imagen = model.loaded
+            if not text or (imagen is None and (model is not models.first or model.gave_way)):
                 return {}  # nobody waits for a model that loads only when it is to draw
             if model.failure:
                 return {"problem": sentence(model.failure)}
-            if not model.ready:
+            if imagen is None:
                 return {"loading": True}
-            imagen = model.get()
             reading = imagen.tokens(text)
         except RecipeError as error:
             return {"problem": str(error)}

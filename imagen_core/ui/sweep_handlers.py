@@ -22,6 +22,7 @@ from imagen_core.ui.drawing import Order, drawing
 from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Message, Messages
 from imagen_core.ui.model import Models
+from imagen_core.ui.served_file import served_file
 from imagen_core.ui.sweep_messages import SweepMessages
 from imagen_core.ui.tab_runs import TabRuns
 from imagen_core.zero_gpu import is_lent, lent
@@ -88,9 +89,11 @@ class SweepHandlers:
         yield messages.begun(sweep, self._address)
         if not model.ready:
             yield messages.message("note", text="Loading the model: only the first sweep waits for it.")
-        imagen = model.get()  # here, because a process forked for the drawing has what is loaded by then
+        # Here, because a process forked for the drawing has what is loaded by then. Only the number is held, because a
+        # model may be let go between two runs of a sweep.
+        chunk = model.get().cascade.chunk
         pictures: dict[int, Image] = {}
-        size = 1 if is_lent() else imagen.cascade.chunk or BATCH  # what is lent is counted in seconds
+        size = 1 if is_lent() else chunk or BATCH  # what is lent is counted in seconds
         for cells, recipe in (batches := sweep.batches(size)):
             for step in self._drawn(Order(recipe, Messages()), attach):
                 if step["kind"] == "failed" and batches.divided(cells):
@@ -141,5 +144,4 @@ def _sheet(sweep: Sweep, pictures: Mapping[int, Image], messages: SweepMessages)
     with tempfile.TemporaryDirectory(prefix="imagen-") as folder:
         path = Path(folder) / f"sweep-{sweep.recipe.seed}.png"
         write(data, path)
-        file = {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
-        yield messages.message("sheet", file={"file": file, "name": path.name})
+        yield messages.message("sheet", file={"file": served_file(path), "name": path.name})

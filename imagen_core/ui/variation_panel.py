@@ -8,6 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from imagen_core.recipe import Recipe
+from imagen_core.ui.prompt_panel import PRESS_GENERATE
 from imagen_core.ui.reading import Reader, reading_line
 from imagen_core.ui.settings_panel import QuickSettings, slider
 
@@ -18,7 +19,6 @@ _NEIGHBOURS = f"""(share, seed, count, lock) => {{
   const near = share > 0 && share < 1 ? share : 0.3;
   return [near, String(Math.floor(Math.random() * 4294967296)), {_COUNT}, true];
 }}"""
-_GENERATE = "() => { document.querySelector('#generate').click(); }"
 
 
 @dataclass(frozen=True)
@@ -66,4 +66,4 @@ def connect_variations(panel: VariationPanel, quick: QuickSettings) -> None:
     """A press on the button fills in what neighbours need, and begins."""
     shown = [panel.controls["variation"], panel.controls["variation_seed"], quick.controls["num_images"], quick.lock]
     filled = panel.neighbours.click(None, shown, shown, js=_NEIGHBOURS, api_visibility="private")
-    filled.then(None, None, None, js=_GENERATE, api_visibility="private")
+    filled.then(None, None, None, js=PRESS_GENERATE, api_visibility="private")

@@ -19,10 +19,9 @@ def vocabulary_panel(model: BackgroundModel) -> None:
         """The vocabulary; or {"loading": true}; or the problem; or {} where the model has none."""
         if model.failure:
             return {"problem": sentence(model.failure)}
-        if not model.ready:
-            return {"loading": True}
-        vocabulary = model.get().vocabulary
-        return asdict(vocabulary) if vocabulary else {}
+        if (imagen := model.loaded) is None:
+            return {} if model.gave_way else {"loading": True}
+        return asdict(imagen.vocabulary) if imagen.vocabulary else {}
 
     gr.HTML(
         html_template=asset("vocabulary.html"),
