@@ -112,7 +112,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                     "French and Romanian. It draws no photographs."
                 ),
                 recipe=Recipe(model="bundled"),
-                size_mb=80,
+                size_mb=81,
             ),
             _deepfloyd("M", "M"),
             _deepfloyd("L", "M"),

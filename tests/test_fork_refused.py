@@ -26,7 +26,7 @@ FORM = "must be a stage, a number of steps and what is done with the history, ba
         ("base", -1, {}, "fork.step must be a whole number from 0 to 999, not -1."),
         ("base", 1.0, {}, "fork.step must be a whole number from 0 to 999, not 1.0."),
         ("base", True, {}, "fork.step must be a whole number from 0 to 999, not true."),
-        ("base", 16, {}, "fork.step must be below 16, the steps of base in the parent, not 16."),
+        ("base", 24, {}, "fork.step must be below 24, the steps of base in the parent, not 24."),
         ("base", 3, {"num_images": 2}, "num_images must be 1 as in the fork's parent, not 2."),
         ("base", 3, {"model": "other"}, "model must be 'bundled' as in the fork's parent, not 'other'."),
         (

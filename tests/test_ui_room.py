@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -153,6 +154,9 @@ def test_two_that_are_asked_for_at_once_load_one_after_the_other(loading: Loadin
     assert loading.here == []
     go_on.set()
     assert list(told) == []
+    deadline = time.monotonic() + 60
+    while loading.here != [LARGE.model] and time.monotonic() < deadline:
+        time.sleep(0.01)  # until the thread that loaded the first one, and still held it, is at its end
     assert loading.here == [LARGE.model]
 
 

@@ -56,7 +56,6 @@ def train(stage: str, arguments: argparse.Namespace, minutes: float | None) -> N
     """Train one stage and export it; a line of progress every few seconds, the state kept every two minutes."""
     config = CONFIGS[stage]
     folder = cache_folder()
-    arguments.output.mkdir(parents=True, exist_ok=True)  # not two minutes of training later, when it is written to
     for done, total, path in render_all():
         if done == total or not path.exists():
             print(f"{done} of {total} sprites", flush=True)
@@ -78,6 +77,7 @@ def train(stage: str, arguments: argparse.Namespace, minutes: float | None) -> N
         encoder.extend([] if encoder else [_encoder()])
         return encoder[0]
 
+    arguments.output.mkdir(parents=True, exist_ok=True)  # not two minutes of training later, when it is written to
     corpus = Corpus([load_shard(config, index, folder / "corpus", lazily) for index in range(arguments.shards)])
     log = folder / "training" / f"{stage}.jsonl"
     log.parent.mkdir(parents=True, exist_ok=True)
