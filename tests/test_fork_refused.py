@@ -59,7 +59,7 @@ def test_a_fork_that_cannot_be_is_told_in_a_sentence(
         ({"parent": {}, **PLACE, "history": 0}, "fork.history must be one of restored, restarted, not 0."),
         (
             {"parent": {"base": {"scheduler": "ddim"}}, **PLACE, "history": "restored"},
-            "fork.history must be restarted, not restored, because the scheduler changes from ddim to dpmsolver++.",
+            "fork.history must be restarted, not restored, because the scheduler changes from ddim to ddpm.",
         ),
         (
             {"parent": {}, "stage": "base", "step": 0, "history": "restored"},
@@ -167,6 +167,6 @@ def test_checks_are_those_of_every_door() -> None:
     ]
     for door in doors:
         with pytest.raises(
-            RecipeError, match=r"^fork\.step must be below 16, the steps of base in the parent, not 99\.$"
+            RecipeError, match=r"^fork\.step must be below 24, the steps of base in the parent, not 99\.$"
         ):
             door()

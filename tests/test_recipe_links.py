@@ -20,7 +20,7 @@ from imagen_core.recipe import (
 def test_a_link_reads_like_what_it_means() -> None:
     recipe = Recipe(prompt="a red apple", seed=7, num_images=2).updated({"sr256": {"seed": 3}})
     assert recipe.to_link().startswith("version=1&prompt=a+red+apple&seed=7&num_images=2&model=bundled&last_stage=")
-    assert "&base.scheduler=dpmsolver%2B%2B&" in recipe.to_link()
+    assert "&sr256.scheduler=dpmsolver%2B%2B&" in recipe.to_link()
     assert "&sr256.seed=3&" in recipe.to_link()
     assert len(Recipe(prompt="a red apple").to_link()) < 500
 

@@ -201,4 +201,4 @@ def test_the_readmes_example_runs(tiny_imagen: Imagen, tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Imagen, "from_pretrained", lambda name: tiny_imagen)
     exec(compile(block, "README.md", "exec"), {})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["apple-1.png", "apple-16.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["apple-1.png", "apple-24.png"]
