@@ -14,8 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
-from imagen_core.events import Preview, StageFinished, StepStats
+from imagen_core.events import Preview, StageFinished, StageStarted, StepStats
 from imagen_core.imagen import Imagen
+from imagen_core.recipe import Recipe
 from imagen_core.ui.messages import INTERVAL, SHARE, Messages, encoded
 
 STATS = StepStats(0.0, (1.0,), (0.0,), (0.0,), (1.0,), (0.0,))
@@ -145,3 +146,15 @@ def test_cached_stage_brings_its_picture() -> None:
     assert told["cached"]
     assert len(told["x_0"]) == 2
     assert messages.finished("base", [])["cached"] == ["base"]
+
+
+def test_the_message_behind_the_first_repeats_it_once() -> None:
+    """Two messages in one moment are one change to the page: it saw the second alone, and its cursor stayed behind."""
+    messages = Messages()
+    begun = messages.begun(Recipe(prompt="an apple"))
+    first = messages.event(StageStarted("base", 64, 1, 4))
+    second = messages.event(StageStarted("sr256", 256, 1, 4))
+    assert first is not None
+    assert second is not None
+    assert first["begun"] == begun
+    assert "begun" not in second

@@ -39,6 +39,7 @@ class Thresholds {
   take(message) {
     if (!message) return;
     const { kind } = message;
+    if (message.begun && message.run !== this.run) this.begin(message.begun);
     if (kind === "begun") this.begin(message);
     else if (["finished", "failed", "stopped"].includes(kind)) this.redraw();
     else if (kind.startsWith("thresholds") && message.run === this.run) this.answer(message);

@@ -47,6 +47,7 @@ class Messages:
         self._encoding = 0.0  # seconds that pictures have taken
         self._cached: list[str] = []
         self._steps: list[Message] = []  # not told yet, the oldest first
+        self._begun: Message | None = None  # the first message, until the one behind it repeats it
 
     def message(self, kind: str, **values: object) -> Message:
         """One message; its number makes it differ from the one before, else the page would not see it."""
@@ -57,7 +58,8 @@ class Messages:
         """The first: which stages will run, and what tells this run from another one."""
         values = {"prompt": recipe.prompt, "seed": recipe.seed, "num_images": recipe.num_images}
         values |= {"link": recipe.to_link(), "fork": fork_message(recipe.fork)}
-        return self.message("begun", stages=list(recipe.stages()), **values)
+        self._begun = self.message("begun", stages=list(recipe.stages()), **values)
+        return self._begun
 
     def event(self, event: Event) -> Message | None:
         """What the view has to know of `event`, if anything."""
@@ -66,7 +68,9 @@ class Messages:
                 return None  # the page has told it while the prompt was typed
             case StageStarted():
                 self._steps = []
-                return self.message("stage", **asdict(event))
+                # Two messages in one moment are one change to the page, which sees the second alone.
+                begun, self._begun = self._begun, None
+                return self.message("stage", **asdict(event), **({"begun": begun} if begun else {}))
             case Preview():
                 return self._preview(event)
             case StageFinished():
