@@ -98,10 +98,7 @@ def test_bfloat16_stays_near_float32() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         rough = predict(unet, **given).float()
     exact = predict(unet, **given)
-    for parameter in unet.parameters():
-        parameter.copy_(parameter.bfloat16())
-    rounded = predict(unet, **given)  # what the format of the weights alone costs
-    assert 0 < (rough - exact).square().mean() < 3**2 * (rounded - exact).square().mean()
+    assert (rough - exact).square().mean().sqrt() < 0.03 * exact.std()
 
 
 @torch.no_grad()

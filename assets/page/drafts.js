@@ -26,6 +26,7 @@ class DraftWallView {
   }
 
   take(message) {
+    if (message?.begun && this.run.current === null) this.take(message.begun); // came in the same moment, and was not seen
     if (this.run.hears(message) && !this.pictures.take(message)) this[message.kind]?.(message);
   }
 

@@ -22,6 +22,7 @@ class SweepView {
   }
 
   take(message) {
+    if (message?.begun && this.run.current === null) this.take(message.begun); // came in the same moment, and was not seen
     if (this.run.hears(message) && !this.pictures.take(message)) this[message.kind]?.(message);
   }
 

@@ -39,7 +39,8 @@ class Thresholds {
   take(message) {
     if (!message) return;
     const { kind } = message;
-    if (message.begun && message.run !== this.run) this.begin(message.begun);
+    const missed = message.begun && message.run !== this.run && [null, message.run].includes(this.view.current);
+    if (missed) this.begin(message.begun);
     if (kind === "begun") this.begin(message);
     else if (["finished", "failed", "stopped"].includes(kind)) this.redraw();
     else if (kind.startsWith("thresholds") && message.run === this.run) this.answer(message);

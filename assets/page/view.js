@@ -67,7 +67,7 @@ class CascadeView {
   // `message` is what the server said last; its kind names the method that takes it.
   take(message) {
     if (!message || !message.kind) return;
-    if (message.begun && message.run !== this.current) this.take(message.begun); // came in the same moment, and was not seen
+    if (message.begun && this.current === null) this.take(message.begun); // came in the same moment, and was not seen
     this.losses.heard();
     const ours = !message.run || message.kind === "begun" || [null, message.run].includes(this.current);
     if (!ours || !KINDS.has(message.kind)) return; // or late words of a run that was stopped

@@ -41,10 +41,7 @@ def sinusoid(position: Tensor, width: int, longest: float) -> Tensor:
 
 
 class ResNetBlock(nn.Module):
-    """Norm, SiLU, 3x3 convolution, twice; the time and pooled text embedding scales and shifts the second norm.
-
-    Begins by adding nothing to its input, or to the projection of it where the channels differ.
-    """
+    """Norm, SiLU, 3x3 convolution, twice; the time and pooled text embedding scales and shifts the second norm."""
 
     def __init__(self, in_channels: int, channels: int, embedding: int) -> None:
         super().__init__()
@@ -57,7 +54,6 @@ class ResNetBlock(nn.Module):
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
         nn.init.zeros_(self.conv_2.weight)
-        nn.init.zeros_(self.conv_2.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """X (n, in_channels, h, w) and embedding (n, e), already through its SiLU, to (n, channels, h, w)."""

@@ -30,7 +30,10 @@ class Level(nn.Module):
         self, in_channels: tuple[int, ...], channels: int, attention: str, config: UNetConfig, feed: bool = False
     ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(ResNetBlock(width, channels, config.embedding) for width in in_channels)
+        blocks = [ResNetBlock(width, channels, config.embedding) for width in in_channels]
+        for further in blocks[1:]:  # they begin by adding nothing, so that a network can grow
+            nn.init.zeros_(further.conv_2.bias)  # type: ignore[arg-type]
+        self.blocks = nn.ModuleList(blocks)
         self.places = Places(channels) if config.places and attention != "none" else None
         self.self_attention = SelfAttention(channels) if attention == "image and text" else None
         self.text_attention = None if attention == "none" else TextAttention(channels, config.text_width)

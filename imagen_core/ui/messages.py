@@ -47,19 +47,27 @@ class Messages:
         self._encoding = 0.0  # seconds that pictures have taken
         self._cached: list[str] = []
         self._steps: list[Message] = []  # not told yet, the oldest first
-        self._begun: Message | None = None  # the first message, until the one behind it repeats it
+        self._begun: Message | None = None  # the first message, until the next one holds it
 
     def message(self, kind: str, **values: object) -> Message:
-        """One message; its number makes it differ from the one before, else the page would not see it."""
+        """One message; its number makes it differ from the one before, else the page would not see it.
+
+        Two messages in one moment are one change to the page, which sees the second alone. The first of a run may be
+        missed by no view, so the second holds it, too.
+        """
         self._count += 1
-        return {"kind": kind, "run": self._run, "number": self._count, **values}
+        told: Message = {"kind": kind, "run": self._run, "number": self._count, **values}
+        if self._begun is not None:
+            told["begun"], self._begun = self._begun, None
+        if kind in ("begun", "promoting"):
+            self._begun = told
+        return told
 
     def begun(self, recipe: Recipe) -> Message:
         """The first: which stages will run, and what tells this run from another one."""
         values = {"prompt": recipe.prompt, "seed": recipe.seed, "num_images": recipe.num_images}
         values |= {"link": recipe.to_link(), "fork": fork_message(recipe.fork)}
-        self._begun = self.message("begun", stages=list(recipe.stages()), **values)
-        return self._begun
+        return self.message("begun", stages=list(recipe.stages()), **values)
 
     def event(self, event: Event) -> Message | None:
         """What the view has to know of `event`, if anything."""
@@ -68,9 +76,7 @@ class Messages:
                 return None  # the page has told it while the prompt was typed
             case StageStarted():
                 self._steps = []
-                # Two messages in one moment are one change to the page, which sees the second alone.
-                begun, self._begun = self._begun, None
-                return self.message("stage", **asdict(event), **({"begun": begun} if begun else {}))
+                return self.message("stage", **asdict(event))
             case Preview():
                 return self._preview(event)
             case StageFinished():

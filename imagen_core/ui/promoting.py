@@ -71,5 +71,5 @@ def promoted_recipes(asked: object) -> list[Recipe]:
     stage = {} if asked.get("last_stage") is None else {"last_stage": asked["last_stage"]}
     recipes = [Recipe.from_link(link).updated({"num_images": 1} | stage) for link in links]
     if sum(recipe.cost for recipe in recipes) > MAX_COST:
-        raise RecipeError("promoting", f"them takes more than {MAX_COST:,} steps of work: choose fewer")
+        raise RecipeError("promoting", f"takes more than {MAX_COST:,} steps of work: choose fewer pictures")
     return recipes
