@@ -148,10 +148,24 @@ def test_cached_stage_brings_its_picture() -> None:
     assert messages.finished("base", [])["cached"] == ["base"]
 
 
-def test_the_message_behind_the_first_holds_it_whatever_it_is() -> None:
-    """Two messages in one moment are one change to the page: it saw the second alone, and its cursor stayed behind."""
-    for second in (StageStarted("base", 64, 1, 4), StageFinished("base", 64, torch.zeros(1, 3, 64, 64), 0.0, True)):
-        messages = Messages()
-        begun = messages.begun(Recipe(prompt="an apple"))
-        told = [messages.event(second), messages.message("note", text="")]
-        assert [message and message.get("begun") for message in told] == [begun, None]
+def test_the_first_messages_of_a_run_repeat_how_it_and_its_stage_began() -> None:
+    """What comes in one moment is one change to the page: it saw the last alone, and its cursor stayed behind."""
+    messages = Messages()
+    begun = messages.begun(Recipe(prompt="an apple"))
+    note = messages.message("note", text="Loading")
+    stage = messages.event(StageStarted("base", 64, 1, 4))
+    kept = messages.event(StageFinished("base", 64, torch.zeros(1, 3, 64, 64), 0.0, True))
+    assert stage is not None
+    assert kept is not None
+    assert "before" not in begun
+    assert note["before"] == stage["before"] == [begun]
+    plain = {name: value for name, value in stage.items() if name != "before"}
+    assert kept["before"] == [begun, plain]
+    later = [messages.message("note", text="") for _ in range(20)]
+    assert "before" not in later[-1]  # nobody has missed it by then
+
+
+def test_a_run_that_no_view_shows_repeats_nothing() -> None:
+    messages = Messages()
+    told = [messages.event(StageStarted(name, 64, 1, 4)) for name in ("base", "sr256")]
+    assert [message and message.get("before") for message in told] == [None, None]

@@ -5,6 +5,7 @@ class RunState {
     this.name = name;
     this.changed = changed;
     this.current = null; // the run that is shown; null: whichever comes next
+    this.seen = new Seen();
     this.status = new Status(root.querySelector(".status"));
     window.addEventListener(`imagen:begin-${name}`, () => this.await());
     this.losses = new Losses(() => this.lost());
@@ -17,6 +18,10 @@ class RunState {
       if (this.running) this.status.say(text);
       this.stopButton.answered();
     });
+  }
+
+  unseen(message) {
+    return this.seen.unseen(message);
   }
 
   // Whether the view has to show this message; those that are the same for all views are dealt with here.

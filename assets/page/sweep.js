@@ -22,8 +22,8 @@ class SweepView {
   }
 
   take(message) {
-    if (message?.begun && this.run.current === null) this.take(message.begun); // came in the same moment, and was not seen
-    if (this.run.hears(message) && !this.pictures.take(message)) this[message.kind]?.(message);
+    for (const each of this.run.unseen(message))
+      if (this.run.hears(each) && !this.pictures.take(each)) this[each.kind]?.(each);
   }
 
   begun(message) {

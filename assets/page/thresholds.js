@@ -39,8 +39,8 @@ class Thresholds {
   take(message) {
     if (!message) return;
     const { kind } = message;
-    const missed = message.begun && message.run !== this.run && [null, message.run].includes(this.view.current);
-    if (missed) this.begin(message.begun);
+    const begun = (message.before || []).find((each) => each.kind === "begun");
+    if (begun && begun.run !== this.run && [null, begun.run].includes(this.view.current)) this.begin(begun);
     if (kind === "begun") this.begin(message);
     else if (["finished", "failed", "stopped"].includes(kind)) this.redraw();
     else if (kind.startsWith("thresholds") && message.run === this.run) this.answer(message);

@@ -35,6 +35,7 @@ class CascadeView {
     this.status.say(WELCOME);
     this.result = new Result(root, (text) => this.problem(text));
     this.losses = new Losses(() => this.lost());
+    this.seen = new Seen();
     const stopping = { told: (text) => this.status.say(text, true), lost: () => this.lost(), stopped: () => this.stopped() };
     this.stopButton = new StopButton("#stop", this.losses, stopping);
     for (const input of root.querySelectorAll(".modes input"))
@@ -67,15 +68,12 @@ class CascadeView {
   // `message` is what the server said last; its kind names the method that takes it.
   take(message) {
     if (!message || !message.kind) return;
-    if (message.begun && this.current === null) this.take(message.begun); // came in the same moment, and was not seen
     this.losses.heard();
     const ours = !message.run || message.kind === "begun" || [null, message.run].includes(this.current);
     if (!ours || !KINDS.has(message.kind)) return; // or late words of a run that was stopped
-    const taken = `${message.run} ${message.number}`;
-    if (message.run && taken === this.taken) return; // gradio brings the last message of a run twice
-    this.taken = taken;
-    if (this.doubtful && message.run) this.revive(message.run);
-    this[message.kind](message);
+    const unseen = this.seen.unseen(message);
+    if (unseen.length && this.doubtful && message.run) this.revive(message.run);
+    for (const each of unseen) this[each.kind](each);
   }
 
   // Between the click and the server's first answer.

@@ -25,6 +25,7 @@ _SCRIPTS = (
     "status.js",
     "tabs.js",
     "losses.js",
+    "seen.js",
     "sent_run.js",
     "stop_button.js",
     "queue.js",

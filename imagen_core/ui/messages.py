@@ -32,6 +32,7 @@ SHARE = 0.03  # of a run's time may go into its pictures before those of steps b
 # Pixels; a picture up to here is sent as it is, because the page enlarges its pixels: as BMP, 16 kB in base64, because
 # most steps are of this size, and PNG takes over ten times as long to save a third of that at most.
 _EXACT_SIZE = 64
+_REPEATING = 8  # messages of a run, from the first
 _MAPS_BYTES = 2**16  # of word maps in one message
 _X_0, _X_T = (512, 85), (256, 70)  # pixels and JPEG quality; nobody reads noise closely
 
@@ -47,21 +48,20 @@ class Messages:
         self._encoding = 0.0  # seconds that pictures have taken
         self._cached: list[str] = []
         self._steps: list[Message] = []  # not told yet, the oldest first
-        self._begun: Message | None = None  # the first message, until the next one holds it
+        self._begun: dict[str, Message] = {}  # by kind: how the run began, and its newest stage
 
     def message(self, kind: str, **values: object) -> Message:
         """One message; its number makes it differ from the one before, else the page would not see it.
 
-        Two messages in one moment are one change to the page, which sees the second alone. The first of a run may be
-        missed by no view, so the second holds it, too.
+        What comes in one moment is one change to the page, which sees the last message alone. How a run and its stage
+        begin no view may miss, so the first messages of a run repeat it, in `before`.
         """
         self._count += 1
         told: Message = {"kind": kind, "run": self._run, "number": self._count, **values}
-        if self._begun is not None:
-            told["begun"], self._begun = self._begun, None
-        if kind in ("begun", "promoting"):
-            self._begun = told
-        return told
+        before = list(self._begun.values())
+        if kind in ("begun", "promoting") or (kind == "stage" and before):
+            self._begun[kind] = told
+        return told | {"before": before} if before and self._count <= _REPEATING else told
 
     def begun(self, recipe: Recipe) -> Message:
         """The first: which stages will run, and what tells this run from another one."""

@@ -77,7 +77,7 @@ def buttons(name: str, text: str) -> tuple[gr.Button, gr.Button]:
 
 def run_panel(name: str, draw: gr.Button, stop: gr.Button) -> RunPanel:
     """Place the line in the queue and the view."""
-    waiting = ("losses.js", "sent_run.js", "stop_button.js", "queue.js", "run_state.js")
+    waiting = ("losses.js", "seen.js", "sent_run.js", "stop_button.js", "queue.js", "run_state.js")
     shared = ("status.js", "tabs.js", "clipboard.js", *waiting, "history_store.js", "kept_file.js", "promoted.js")
     queue = gr.HTML(elem_id=f"{name}-queue", elem_classes="queue")
     view = gr.HTML(
