@@ -7,19 +7,8 @@ from collections import Counter
 from statistics import fmean
 
 from imagen_core.training.scenes import STYLES, Placed, Scene, held_out
-from tests.caption_reading import (
-    COLOURS,
-    MEANT,
-    NUMBERS,
-    PLACES,
-    PLAIN,
-    RELATIONS,
-    drawn,
-    icon_of_noun,
-    own_colour,
-    parse,
-    table,
-)
+from tests.caption_language import COLOURS, MEANT, NUMBERS, PLACES, PLAIN, RELATIONS
+from tests.caption_reading import drawn, icon_of_noun, own_colour, parse, table
 
 
 def test_every_clause_of_every_caption_is_true_of_its_scene() -> None:

@@ -10,7 +10,7 @@ from imagen_core.training.captions import worded
 from imagen_core.training.layout import GRID, layout, token_groups
 from imagen_core.training.scenes import Placed, Scene, compose
 from imagen_core.training.sprites import Concept
-from tests.caption_reading import OTHER_COLOURS
+from tests.caption_language import OTHER_COLOURS
 from tests.conftest import tiny_text_encoder
 
 APPLE, BEAR = (Concept(name, name, f"{name}s", "", ()) for name in ("apple", "bear"))

@@ -13,7 +13,8 @@ from imagen_core.training.prompts import SPLITS, TASKS, Prompt, Said, held_out_r
 from imagen_core.training.scenes import RELATIONS, STYLES, held_out, is_held_out
 from imagen_core.training.sprites import Concept, concepts
 from imagen_core.training.truth import Found, Reading, holds, reading_of, true_scene
-from tests.caption_reading import MEANT, icon_of_noun, parse
+from tests.caption_language import MEANT
+from tests.caption_reading import icon_of_noun, parse
 
 ALL = [(task, split) for task in TASKS for split in SPLITS]
 
