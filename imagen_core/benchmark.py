@@ -1,9 +1,9 @@
 """Measure what a person waits for: `python -m imagen_core.benchmark [--json FILE]`.
 
 Every figure is the median of several runs on this machine. What streaming costs is measured in pairs, in turn: a
-recipe drawn by the page for a visitor without a browser, who receives every message over HTTP, and the same recipe
-drawn in the same thread without a consumer, both up to the end of the last stage. A picture's time goes on to the
-finished PNG. What a browser on the same machine takes for itself to show the pictures is not in it.
+recipe drawn by the page for a visitor without a browser, who receives every message over HTTP in another process, and
+the same recipe drawn in the same thread without a consumer, both up to the end of the last stage. A picture's time
+goes on to the finished PNG. What a browser on the same machine takes for itself to show the pictures is not in it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from imagen_core.figures import add_json_flag, write_figures
 from imagen_core.page_process import page
 from imagen_core.sampling_thread import done_there
-from imagen_core.visitor import Arrival, new_session, press_generate
+from imagen_core.visitor import Arrival, Press, new_session, press_generate, visitor
 
 if TYPE_CHECKING:
     from imagen_core.imagen import Imagen
@@ -61,10 +61,10 @@ class Pair:
     steps: dict[str, int]
 
 
-def draw_pair(imagen: Imagen, address: str, session: str, index: int) -> Pair:
+def draw_pair(imagen: Imagen, press: Press, index: int) -> Pair:
     """Draw both; which comes first alternates. Each has a seed of its own, so that no stage comes from the cache.
 
-    All pictures of the page are for one visitor, whom it has met.
+    All pictures of the page are for the visitor that `press` is, whom it has met.
     """
     seeds = {"visited": 1 + 2 * index, "alone": 2 + 2 * index}
     order = ("visited", "alone") if index % 2 == 0 else ("alone", "visited")
@@ -72,7 +72,7 @@ def draw_pair(imagen: Imagen, address: str, session: str, index: int) -> Pair:
     silent = Silent(0.0, {}, {})
     for half in order:
         if half == "visited":
-            arrivals = list(press_generate(address, {"prompt": PROMPT, "seed": seeds[half]}, session))
+            arrivals = press({"prompt": PROMPT, "seed": seeds[half]})
         else:
             silent = done_there(lambda: draw_silent(imagen, seeds["alone"]))
     at = {arrival.kind: arrival.seconds for arrival in arrivals}  # the last of each kind
@@ -118,9 +118,9 @@ def measure_pictures(imagen: Imagen, runs: int) -> Iterator[tuple[str, Any]]:
     blocks = build(Models(imagen.name, {imagen.name: model}), default=imagen.recipe())
     address = launch(blocks, Place(host="127.0.0.1"))
     try:
-        session = new_session()
-        list(press_generate(address, {"prompt": PROMPT, "seed": 0}, session))  # what gradio does once only
-        pairs = [draw_pair(imagen, address, session, index) for index in range(runs)]
+        with visitor(address, new_session()) as press:
+            press({"prompt": PROMPT, "seed": 0})  # what gradio does once only
+            pairs = [draw_pair(imagen, press, index) for index in range(runs)]
     finally:
         blocks.close(verbose=False)
     yield "first_preview_s", statistics.median(pair.first_preview for pair in pairs)

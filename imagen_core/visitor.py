@@ -10,9 +10,12 @@ import json
 import secrets
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from multiprocessing import get_context
+from typing import Any, TypeAlias
 
 _TIMEOUT = 600.0  # seconds without a word from the page
 
@@ -23,6 +26,10 @@ class Arrival:
 
     kind: str
     seconds: float
+
+
+# Presses Generate with these values and returns what arrives.
+Press: TypeAlias = Callable[[Mapping[str, object]], list[Arrival]]
 
 
 def new_session() -> str:
@@ -66,6 +73,20 @@ def press_generate(address: str, values: Mapping[str, object], session: str | No
                 if not message["success"] or kind != "finished":
                     raise RuntimeError(f"the page drew no picture; its last message was {kind!r}.")
                 return
+
+
+@contextmanager
+def visitor(address: str, session: str) -> Iterator[Press]:
+    """A visitor in a process of its own, as a browser is: the page's process has none of its work to do.
+
+    Pressing raises what `press_generate` raises.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as there:
+        yield lambda values: there.submit(_pressed, address, values, session).result()
+
+
+def _pressed(address: str, values: Mapping[str, object], session: str) -> list[Arrival]:
+    return list(press_generate(address, values, session))
 
 
 def _kind(value: Any, before: str) -> str:

@@ -14,7 +14,7 @@ from imagen_core import benchmark
 from imagen_core.figures import write_figures
 from imagen_core.imagen import Imagen
 from imagen_core.recipe import STAGES
-from imagen_core.visitor import new_session, press_generate
+from imagen_core.visitor import new_session, press_generate, visitor
 from tests.ui_page import GRADIO_WARNING, in_a_loop, recorded, served
 
 pytestmark = GRADIO_WARNING
@@ -22,8 +22,8 @@ pytestmark = GRADIO_WARNING
 
 def test_a_pair_draws_the_same_recipe_for_a_visitor_and_without_a_consumer() -> None:
     imagen = recorded()
-    with served(lambda: imagen) as address:
-        pair = benchmark.draw_pair(imagen, address, new_session(), 0)
+    with served(lambda: imagen) as address, visitor(address, new_session()) as press:
+        pair = benchmark.draw_pair(imagen, press, 0)
     visited, alone = imagen.recipes
     assert visited == replace(alone, seed=visited.seed)
     assert visited.seed != alone.seed  # neither may find the other's stages kept: it would time nothing
@@ -34,8 +34,11 @@ def test_a_pair_draws_the_same_recipe_for_a_visitor_and_without_a_consumer() -> 
 
 
 def test_a_page_that_refuses_is_no_measurement() -> None:
-    with served(recorded) as address, pytest.raises(RuntimeError, match="'failed'"):
-        list(press_generate(address, {"prompt": "a" * 1001}))
+    with served(recorded) as address:
+        with pytest.raises(RuntimeError, match="'failed'"):
+            list(press_generate(address, {"prompt": "a" * 1001}))
+        with visitor(address, new_session()) as press, pytest.raises(RuntimeError, match="'failed'"):
+            press({"prompt": "a" * 1001})
 
 
 def test_the_figures_have_the_names_that_the_json_promises(tiny_imagen: Imagen) -> None:

@@ -102,12 +102,14 @@ def test_choosing_a_model_tells_its_memory(page: Page) -> None:
     large = BackgroundModel(make_tiny_imagen, lambda: "Memory on cuda: much.")
     models = Models("bundled", {"bundled": BackgroundModel(make_tiny_imagen), "deepfloyd-if-m": large})
     handlers = Handlers(models, page.form, page.outputs, "")
-    answer: Any = handlers.choose_model(page.form.show(PRESETS["deepfloyd-if-m"].recipe))
-    text = answer[page.outputs.view]["text"]
-    assert PRESETS["deepfloyd-if-m"].licence_url in text
-    assert text.endswith(" Memory on cuda: much.")
-    small: Any = handlers.choose_model(page.form.show(Recipe()))
-    assert "Memory" not in small[page.outputs.view]["text"]
+    chosen = page.form.show(PRESETS["deepfloyd-if-m"].recipe)
+    at_once: Any = handlers.choose_model(chosen)
+    terms = at_once[page.outputs.view]["text"]
+    assert PRESETS["deepfloyd-if-m"].licence_url in terms
+    later: Any = handlers.tell_memory(chosen)
+    assert later[page.outputs.view]["text"] == f"{terms} Memory on cuda: much."
+    assert later.keys() == {page.outputs.view}  # what was typed meanwhile stays
+    assert handlers.tell_memory(page.form.show(Recipe())) == {}
 
 
 def test_while_a_model_loads_the_note_tells_its_memory(page: Page, folder: Path) -> None:

@@ -84,7 +84,7 @@ def test_steps_between_have_no_pictures_where_making_them_takes_too_much_of_the_
     clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(x: torch.Tensor, *_: int) -> list[str]:
-        clock(SHARE * INTERVAL)  # two pictures a step, so twice the share once in an interval
+        clock(SHARE * INTERVAL * len(x))  # two pictures a step, so twice the share once in an interval
         return ["picture"] * len(x)
 
     monkeypatch.setattr("imagen_core.ui.messages.encoded", slow)
@@ -112,15 +112,34 @@ def test_steps_that_were_not_told_when_a_run_breaks_off_are_its_rest(clock: Call
     assert messages.rest() == []
 
 
-def test_pictures_of_x_t_are_as_noisy_as_it_is() -> None:
-    noise = torch.randn(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(0)) / 4  # little of it is clipped
+@pytest.mark.parametrize(("images", "side"), [(1, 256), (3, 128), (9, 64)])
+def test_pictures_of_x_t_are_as_noisy_as_it_is(images: int, side: int) -> None:
+    noise = torch.randn(images, 3, 1024, 1024, generator=torch.Generator().manual_seed(0)) / 4  # little is clipped
     event = Preview("sr1024", 1, 2, noise, noise, STATS, 0.1)
     message = Messages().event(event)
     assert message is not None
     shown = picture(message["x_t"][0]).convert("L")
     truth = Image.fromarray(((noise[0, :, :256, :256] + 1) * 127.5).byte().permute(1, 2, 0).numpy()).convert("L")
-    assert shown.size == (256, 256)
+    assert shown.size == (side, side)
     assert statistics.stdev(shown.tobytes()) == pytest.approx(statistics.stdev(truth.tobytes()), rel=0.1)
+
+
+def test_small_pictures_of_x_0_and_x_t_are_each_image_s_own() -> None:
+    x_0, x_t = torch.linspace(-1, 0, 2 * 3 * 64 * 64).view(2, 3, 64, 64), torch.full((2, 3, 64, 64), 0.5)
+    message = Messages().event(Preview("base", 1, 2, x_0, x_t, STATS, 0.1))
+    assert message is not None
+    assert (message["x_0"], message["x_t"]) == (encoded(x_0, 64, 85), encoded(x_t, 64, 85))
+    assert len(set(message["x_0"])) == 2
+
+
+def test_a_run_took_as_long_as_it_was_drawn(clock: Callable[[float], None]) -> None:
+    """It was told to take as long as its model had taken to load, too."""
+    messages = Messages()
+    messages.begun(Recipe())
+    clock(120.0)
+    messages.event(StageStarted("base", 64, num_images=1, num_steps=1))
+    clock(2.5)
+    assert messages.finished("base", [])["seconds"] == pytest.approx(2.5)
 
 
 @pytest.mark.parametrize(

@@ -94,11 +94,13 @@ function historyEntry(id, text) {
 
 // Keep the finished pictures of a run; `pictures` are their addresses, in the order of the files.
 async function remember(files, pictures) {
+  const store = new HistoryStore();
+  if (!store.storage) return; // forbidden: the list says so
   const time = Date.now();
   const entries = [];
   for (const [image, file] of files.entries())
     entries.push({ time: time - image, link: file.link, thumbnail: await thumbnail(pictures[image]) });
-  if (new HistoryStore().add(entries)) window.dispatchEvent(new Event("imagen:history-full"));
+  if (store.add(entries)) window.dispatchEvent(new Event("imagen:history-full"));
 }
 
 // A picture as a JPEG of 96 pixels a side, as a data URI; "" where it cannot be made.

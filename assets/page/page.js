@@ -1,8 +1,13 @@
 // What the view needs from the rest of the page: keys, the run button, the queue, and fields that an error names.
 function watchPage(view) {
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) drawButton()?.click();
+    const pressed = event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing;
+    if (pressed && !document.querySelector("dialog[open]")) drawButton()?.click();
   });
+  document.addEventListener("click", (event) => {
+    // A prompt that is being drawn is not overwritten by an example that could not be drawn now.
+    if (event.target.closest("#examples [aria-disabled=true]")) event.stopImmediatePropagation();
+  }, true);
   window.addEventListener("imagen:begin", () => view.await());
   window.addEventListener("imagen:replay", () => view.filled() && document.querySelector("#generate").click());
   window.addEventListener("imagen:lost", () => view.losses.told());

@@ -15,6 +15,7 @@ class QrCode {
 
   async open() {
     const address = this.address();
+    const job = (this.job = {}); // an answer that is late is of another picture
     const image = this.part(".qr-image");
     image.hidden = true;
     this.say("Drawing the code.");
@@ -25,6 +26,7 @@ class QrCode {
     } catch {
       answer = { problem: "The server did not answer: copy the link instead." };
     }
+    if (job !== this.job) return;
     if (answer.problem) return this.say(answer.problem);
     image.src = answer.image;
     image.hidden = false;

@@ -17,10 +17,8 @@ class Restyle {
     this.root.hidden = !run || !run.finished || run.stages.length < 2;
     if (this.root.hidden || this.again || this.timer) return; // what is being chosen is not overwritten
     this.of = run.restyle ? run.restyle.of : run.link;
-    if (run.restyle) {
-      this.words.value = run.restyle.prompt;
-      this.level.value = run.restyle.level;
-    }
+    this.words.value = run.restyle ? run.restyle.prompt : "";
+    this.level.value = run.restyle ? run.restyle.level : this.level.defaultValue;
     this.tell();
   }
 

@@ -119,7 +119,9 @@ class CascadeView {
     lane.add(message);
     this.timeline.grown();
     const { step, num_steps: steps } = message;
-    this.status.say(`Drawing at ${lane.stage.size} pixels: step ${step} of ${steps}, ${lane.timeLeft()} left.`);
+    const others = STAGES.slice(STAGES.indexOf(lane.stage) + 1).some(({ name }) => this.lanes.get(name).state === "waiting");
+    const left = `${lane.timeLeft()} left${others ? " at this size" : ""}`;
+    this.status.say(`Drawing at ${lane.stage.size} pixels: step ${step} of ${steps}, ${left}.`);
     if (message.done) this.stage_done(message.done);
   }
 
@@ -246,7 +248,8 @@ class CascadeView {
     this.fork.redraw();
     document.body.toggleAttribute("data-running", state === "running");
     document.querySelector("#stop")?.setAttribute("aria-disabled", String(state !== "running"));
-    document.querySelector("#generate")?.setAttribute("aria-disabled", String(state === "running"));
+    for (const button of document.querySelectorAll("#generate, #examples .chip"))
+      button.setAttribute("aria-disabled", String(state === "running"));
     if (state === "running") markField("");
   }
 

@@ -9,6 +9,7 @@ let timer = null;
 let asked = 0;
 let prompt = "";
 let words = [];
+let wordsOf = ""; // the prompt that they are of
 let chosen = -1;
 
 const field = () => document.querySelector("#field-prompt textarea");
@@ -16,24 +17,34 @@ const short = (weight) => String(Math.round(weight * 100) / 100);
 
 async function read() {
   const number = ++asked;
+  const text = prompt;
+  let answer = { words: [] };
   try {
-    const answer = await server.read_words({ prompt });
-    if (number === asked) show(answer);
-  } catch {
-    if (number === asked) show({ words: [] });
-  }
+    answer = await server.read_words({ prompt });
+  } catch {} // no words, then
+  if (number === asked) show(answer, text);
 }
 
-function show(answer) {
+function show(answer, text) {
   note.textContent = answer.problem || ADVICE;
   if (answer.problem) return;
+  chosen = placeIn(answer.words);
   words = answer.words;
-  if (chosen >= words.length) chosen = -1;
+  wordsOf = text;
   panel.hidden = !words.length;
   const focused = [...chips.children].indexOf(document.activeElement);
   chips.replaceChildren(...words.map(chip));
   if (focused >= 0 && chips.children[focused]) chips.children[focused].focus();
   turn();
+}
+
+// Where the chosen word, the second of its kind say, is among other words; -1 where it is gone.
+function placeIn(others) {
+  if (chosen < 0) return -1;
+  const { text } = words[chosen];
+  const before = words.slice(0, chosen).filter((word) => word.text === text).length;
+  const places = others.flatMap((word, place) => (word.text === text ? [place] : []));
+  return places[before] ?? -1;
 }
 
 function chip({ text, weight }, place) {
@@ -75,7 +86,7 @@ function tell(weight) {
 
 async function set(weight) {
   const word = words[chosen];
-  if (!word) return;
+  if (!word || field().value !== wordsOf) return; // typed on meanwhile: the words are read anew
   const bounded = Math.max(0, Math.min(3, Math.round(weight * 100) / 100));
   word.weight = bounded;
   turn();
@@ -90,7 +101,7 @@ async function set(weight) {
   if (number !== asked || field().value !== before) return; // something newer was done or typed
   if (answer.problem) note.textContent = answer.problem;
   else if (answer.prompt !== before) {
-    field().value = prompt = answer.prompt;
+    field().value = prompt = wordsOf = answer.prompt;
     field().dispatchEvent(new Event("input", { bubbles: true }));
     read();
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -102,14 +103,9 @@ def build(models: Models, *, default: Recipe | None = None, address: str = "") -
         sweep.connect(openings, _SAMPLER)
         if isinstance(menu := form.controls.get("model"), gr.Dropdown):
             menu.change(None, menu, None, js=telling("model"), api_visibility="private")
-            menu.input(
-                handlers.choose_model,
-                set(form.controls.values()),
-                openings.changed,
-                queue=False,
-                api_visibility="private",
-                show_progress="hidden",
-            )
+            hidden: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+            chosen = menu.input(handlers.choose_model, set(form.controls.values()), openings.changed, **hidden)
+            chosen.then(handlers.tell_memory, set(form.controls.values()), [output.view], **hidden)
         connect_arrival(blocks, openings, panel.generate)
         connect_openings(openings, picture, history)
         connect_restyling(openings)

@@ -103,8 +103,16 @@ class Handlers:
         start = self._form.default if preset is None else preset.recipe  # a folder's: what the page began with
         kept = {"prompt": chosen.prompt, "negative_prompt": chosen.negative_prompt, "seed": chosen.seed}
         shown = self._form.show(start.updated(kept))
-        text = " ".join([_terms(preset), self._models.of(chosen).memory()]).strip()
-        return shown | self._say("opened", text=text, replay=False)
+        return shown | self._say("opened", text=_terms(preset), replay=False)
+
+    def tell_memory(self, values: Mapping[Component, object]) -> dict[Component, object]:
+        """Add what the chosen model will take of the memory, which may take seconds to find out; nothing for little."""
+        try:
+            chosen = self._form.recipe(values)
+        except RecipeError:
+            return {}
+        memory = self._models.of(chosen).memory()
+        return self._say("note", text=f"{_terms(PRESETS.get(chosen.model))} {memory}") if memory else {}
 
     def _say(self, kind: str, **values: object) -> dict[Component, object]:
         return {self._outputs.view: Messages().message(kind, **values) | {"run": ""}}

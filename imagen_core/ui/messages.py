@@ -44,7 +44,7 @@ class Messages:
         self._run = secrets.token_hex(6)
         self._count = 0
         self._sent_at = -math.inf
-        self._began = time.monotonic()
+        self._began: float | None = None  # when the drawing did; a model may have been loaded before
         self._encoding = 0.0  # seconds that pictures have taken
         self._cached: list[str] = []
         self._steps: list[Message] = []  # not told yet, the oldest first
@@ -71,6 +71,7 @@ class Messages:
 
     def event(self, event: Event) -> Message | None:
         """What the view has to know of `event`, if anything."""
+        self._began = self._began or time.monotonic()
         match event:
             case PromptEncoded():
                 return None  # the page has told it while the prompt was typed
@@ -88,9 +89,13 @@ class Messages:
 
     def finished(self, stage: str, files: Sequence[Message]) -> Message:
         """The last: the files of the finished pictures."""
-        seconds = time.monotonic() - self._began
+        seconds = self._seconds()
         values = {"stage": stage, "files": list(files), "cached": self._cached}
         return self.message("finished", seconds=seconds, size=SIZES[stage], **values)
+
+    def _seconds(self) -> float:
+        """Since the drawing began."""
+        return 0.0 if self._began is None else time.monotonic() - self._began
 
     def _preview(self, preview: Preview) -> Message | None:
         now = time.monotonic()
@@ -98,8 +103,8 @@ class Messages:
         wanted = due or preview.step in (1, preview.num_steps)
         step: Message = {"stage": preview.stage, "step": preview.step, "num_steps": preview.num_steps}
         step |= {"seconds": preview.seconds, "stats": _stats(preview)}
-        if wanted or self._encoding <= SHARE * (now - self._began):
-            step |= {"x_0": encoded(preview.x_0, *_X_0), "x_t": encoded(_thinned(preview.x_t), *_X_T)}
+        if wanted or self._encoding <= SHARE * self._seconds():
+            step |= _pictures(preview)
             step |= _attention(preview)
             self._encoding += time.monotonic() - now
         self._steps.append(step)
@@ -123,10 +128,28 @@ class Messages:
         return self._told(done=values)
 
 
+def _pictures(preview: Preview) -> Message:
+    """What the step shows; small pictures are made in one go, for the first of them takes most of the time."""
+    import torch
+
+    x_0, x_t = preview.x_0, preview.x_t
+    if max(x_0.shape[2:]) > _EXACT_SIZE:
+        return {"x_0": encoded(x_0, *_X_0), "x_t": encoded(_thinned(x_t), *_X_T)}
+    both = encoded(torch.cat([x_0, x_t]), *_X_0)
+    return {"x_0": both[: len(x_0)], "x_t": both[len(x_0) :]}
+
+
 def _thinned(x_t: Tensor) -> Tensor:
     """Every so-and-so-many-th pixel of (n, 3, h, w): noise stays as loud as it is, which the mean of many would not."""
-    apart = -(-max(x_t.shape[2:]) // _X_T[0])
+    apart = -(-max(x_t.shape[2:]) // _side(_X_T[0], len(x_t)))
     return x_t[:, :, ::apart, ::apart]
+
+
+def _side(max_size: int, images: int) -> int:
+    """Pixels of a side at most: the more pictures there are, the smaller each."""
+    if images == 1:
+        return max_size
+    return max(_EXACT_SIZE, max_size // 2 if images <= 4 else max_size // 4)
 
 
 def _stats(preview: Preview) -> Message:
@@ -156,8 +179,7 @@ def encoded(x_0: Tensor, max_size: int, quality: int) -> list[str]:
 
     if max(x_0.shape[2:]) <= _EXACT_SIZE:
         return [data_uri("bmp", _saved(image, "BMP")) for image in to_pil(x_0)]
-    images = x_0.shape[0]
-    size = max_size if images == 1 else max(_EXACT_SIZE, max_size // 2 if images <= 4 else max_size // 4)
+    size = _side(max_size, len(x_0))
     return [data_uri("jpeg", to_jpeg(x, size, quality)) for x in x_0]
 
 

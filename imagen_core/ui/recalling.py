@@ -1,6 +1,7 @@
 """What the browser has kept of this visit and brings back: an earlier run, and the form when the page is loaded anew.
 
-Gradio loads the page anew, unasked, where a connection that broke is there again; what was typed would be lost.
+Gradio loads the page anew, unasked, where a connection that broke is there again, and a browser does where a visitor
+goes back to it; what was typed would be lost.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _KEEP = """(...values) => {
 _KEPT = """() => {
   const [visit] = performance.getEntriesByType('navigation');
   try {
-    if (visit && visit.type === 'reload') return sessionStorage.getItem('imagen:form') || '';
+    if (visit && ['reload', 'back_forward'].includes(visit.type)) return sessionStorage.getItem('imagen:form') || '';
     sessionStorage.removeItem('imagen:form');
   } catch {} // forbidden in this window
   return '';

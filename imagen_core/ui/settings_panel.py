@@ -13,7 +13,8 @@ from imagen_core.recipe import RULES, SCHEDULERS, SIZES, SPACINGS, STAGES, THRES
 from imagen_core.ui.reading import Reader, reading_line
 from imagen_core.validation import Number, Whole
 
-_DICE = "() => Math.floor(Math.random() * 4294967296)"
+_DICE = "() => [Math.floor(Math.random() * 4294967296), true]"
+_LOCK = "() => true"
 _SUMMARY = {
     "base": "from noise to 64 × 64",
     "sr256": "64 → 256",
@@ -51,7 +52,7 @@ def quick_settings(default: Recipe, models: Sequence[str] = ()) -> QuickSettings
             controls["seed"] = gr.Number(
                 default.seed,
                 label="Seed",
-                info="Picks the noise. Unlocked, every run gets a new one.",
+                info="Picks the noise. Unlocked, every run gets a new one; one that you type or throw is locked.",
                 elem_id="field-seed",
                 min_width=110,
             )
@@ -68,7 +69,8 @@ def quick_settings(default: Recipe, models: Sequence[str] = ()) -> QuickSettings
                 elem_id="field-last_stage",
                 min_width=120,
             )
-    dice.click(None, None, controls["seed"], js=_DICE, api_visibility="private")
+    dice.click(None, None, [controls["seed"], lock], js=_DICE, api_visibility="private")
+    controls["seed"].input(None, None, lock, js=_LOCK, api_visibility="private")  # type: ignore[attr-defined]
     return QuickSettings(controls, lock)
 
 

@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.holding import held
 from tests.browser.running import begin, state
-from tests.ui_page import GRADIO_WARNING
+from tests.ui_page import GRADIO_WARNING, Recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
 
@@ -28,6 +29,59 @@ def test_seed_is_new_unless_locked(open_page: OpenPage) -> None:
     expect(page.locator(".result-text")).to_contain_text(f"Seed {drawn}.")
     page.click("#dice")
     expect(seed).not_to_have_value(drawn)
+    expect(page.locator("#lock input")).to_be_checked()  # what was thrown is drawn
+    thrown = seed.input_value()
+    begin(page, "an apple", steps=2)
+    state(page, "finished")
+    expect(page.locator(".result-text")).to_contain_text(f"Seed {thrown}.")
+
+
+def test_a_seed_that_is_typed_is_drawn(open_page: OpenPage) -> None:
+    page = open_page()
+    expect(page.locator("#lock input")).not_to_be_checked()
+    page.fill("#field-seed input", "7")
+    page.keyboard.press("Tab")
+    expect(page.locator("#lock input")).to_be_checked()
+    begin(page, "an apple", steps=2)
+    state(page, "finished")
+    expect(page.locator(".result-text")).to_contain_text("Seed 7.")
+
+
+@pytest.mark.parametrize("example", ["#surprise", "#examples .chip:not(#surprise)"])
+def test_an_example_does_not_overwrite_the_prompt_that_is_being_drawn(
+    open_page: OpenPage, imagen: Recorded, example: str
+) -> None:
+    page = open_page()
+    prompt = page.locator("#field-prompt textarea")
+    with held(imagen, "base", 1):
+        begin(page, "my own words", steps=3)
+        state(page, "running")
+        button = page.locator(example).first
+        expect(button).to_have_attribute("aria-disabled", "true")
+        button.click(force=True)
+        button.press("Enter")
+        page.wait_for_timeout(300)
+        expect(prompt).to_have_value("my own words")
+    state(page, "finished")
+    page.locator(example).first.click()
+    expect(prompt).not_to_have_value("my own words")
+    state(page, "running")
+
+
+def test_keys_draw_nothing_behind_an_open_dialog(open_page: OpenPage, imagen: Recorded) -> None:
+    page = open_page()
+    begin(page, "an apple", steps=2)
+    state(page, "finished")
+    runs = len(imagen.runs)
+    page.click("#view .qr-open")
+    expect(page.locator("dialog.qr")).to_be_visible()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_timeout(300)
+    state(page, "finished")
+    assert len(imagen.runs) == runs
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("document.querySelector('#view .cascade').dataset.state === 'running'")
 
 
 def test_reading_tells_tokens_cut_and_unknown_words(open_page: OpenPage) -> None:

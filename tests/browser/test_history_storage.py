@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 from imagen_core.recipe import Recipe
 from tests.browser.conftest import OpenPage
 from tests.browser.history_entries import ENTRIES, import_entries, prompts
-from tests.browser.running import tab
+from tests.browser.running import begin, state, tab
 from tests.ui_page import GRADIO_WARNING, free_port, recorded, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
@@ -66,3 +66,13 @@ def test_a_full_storage_drops_the_oldest_without_a_star(open_page: OpenPage) -> 
     expect(page.locator(".history-prompt").first).to_have_text("a new plum")
     assert "<b>a blue pear</b>" in prompts(page)  # it has a star
     assert "a red apple" not in prompts(page)
+
+
+def test_a_browser_that_keeps_nothing_is_not_told_that_it_is_full(open_page: OpenPage) -> None:
+    page = open_page()
+    page.evaluate("Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no'); } })")
+    begin(page, "an apple", steps=2)
+    state(page, "finished")
+    page.wait_for_timeout(300)  # the thumbnail is made behind the picture
+    tab(page, "History")
+    expect(page.locator(".history-status")).not_to_contain_text("full")

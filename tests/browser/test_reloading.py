@@ -46,6 +46,21 @@ def test_the_form_is_there_again_and_the_address_is_not_drawn_over_it(open_page:
     prompt(page, "")
 
 
+def test_the_form_is_there_again_for_who_comes_back_to_the_page(browser: Browser, address: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script("window.addEventListener('unload', () => {})")  # the browser then keeps no page it leaves
+    page.goto(address)
+    page.wait_for_function("window.imagenArrived")
+    page.fill("#field-prompt textarea", "my own words")
+    page.wait_for_function("sessionStorage.getItem('imagen:form')?.includes('my own words')")
+    page.goto(f"{address}theme.css")
+    page.go_back()
+    page.wait_for_function("window.imagenArrived")
+    prompt(page, "my own words")
+    context.close()
+
+
 def test_a_fork_is_there_again_and_is_drawn(open_page: OpenPage, imagen: Recorded) -> None:
     """The form came back without it: Generate drew another picture from the beginning."""
     parent = Recipe(prompt="an apple", seed=4, last_stage="base").updated({"base": {"num_steps": 6}})

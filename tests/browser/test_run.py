@@ -13,6 +13,7 @@ from imagen_core.events import Event, Preview
 from imagen_core.metadata import read_recipe
 from imagen_core.recipe import STAGES, Recipe
 from imagen_core.ui import messages
+from imagen_core.ui.theme import asset
 from tests.browser.conftest import OpenPage
 from tests.browser.holding import held
 from tests.browser.running import begin, enter, finished_picture, press, state
@@ -79,6 +80,11 @@ def test_the_time_left_counts_every_step_that_was_drawn(
         for step, left in ((1, "50 s left"), (2, "40 s left"), (4, "20 s left")):
             hold.to("base", step)
             expect(page.locator(".lane[data-stage=base] .left")).to_have_text(left)
+
+
+def test_times_are_told_in_whole_units(open_page: OpenPage) -> None:
+    told = open_page().evaluate(f"{asset('lane.js')}; [0.04, 89.4, 119.6, 3599.8, 7300].map(time)")
+    assert told == ["0.0 s", "89 s", "2 min 0 s", "60 min 0 s", "2 h 2 min"]
 
 
 def test_two_visitors_wait_for_each_other_and_do_not_mix(open_page: OpenPage, imagen: Recorded) -> None:

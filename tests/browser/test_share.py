@@ -48,6 +48,17 @@ def test_a_link_says_whether_the_picture_is_the_shared_one(open_page: OpenPage) 
     expect(other.locator(".verdict")).not_to_be_visible()
 
 
+def test_copying_the_older_way_leaves_the_focus_where_it_was(open_page: OpenPage) -> None:
+    """Addresses without https have no other way, and the next Tab began at the top of the page."""
+    page = open_page()
+    begin(page, "an apple", steps=2)
+    state(page, "finished")
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.locator(".copy").press("Enter")
+    expect(page.locator(".copy")).to_have_text("Link copied")
+    expect(page.locator(".copy")).to_be_focused()
+
+
 def test_a_link_to_another_picture_says_so_and_an_old_one_says_nothing(open_page: OpenPage) -> None:
     page = open_page()
     begin(page, "an apple", steps=4)

@@ -45,6 +45,25 @@ def test_a_dial_writes_the_weight_into_the_prompt_and_the_picture(open_page: Ope
     expect(page.locator(".word-dial")).to_be_hidden()
 
 
+def test_the_dial_weighs_the_word_that_was_chosen_and_no_other(open_page: OpenPage) -> None:
+    """Words before it were typed while it was chosen: its place was that of another word."""
+    page = open_page()
+    words = chips(page, "a red apple")
+    words.nth(1).click()
+    prompt = page.locator("#field-prompt textarea")
+    prompt.fill("one big red apple")
+    page.click(".word-controls .more")  # before the words are read anew: nothing, or the right word
+    expect(words).to_have_count(4)
+    expect(words.nth(2)).to_have_attribute("aria-pressed", "true")
+    assert prompt.input_value() in ("one big red apple", "one big (red:1.1) apple")
+    page.click(".word-controls .even")
+    page.click(".word-controls .more")
+    expect(prompt).to_have_value("one big (red:1.1) apple")
+    prompt.fill("one big apple")
+    expect(words).to_have_count(3)
+    expect(page.locator(".word-dial")).to_be_hidden()
+
+
 def test_the_dial_works_with_the_keyboard_alone(open_page: OpenPage) -> None:
     page = open_page(dark=True)
     words = chips(page, "a red apple")

@@ -39,6 +39,16 @@ def test_zoom_shows_the_same_place_in_every_size(open_page: OpenPage) -> None:
     expect(page.locator(".zoom")).to_have_attribute("aria-pressed", "true")  # a drag is no click
     dragged = float(lanes.evaluate(place).rstrip("%"))
     assert dragged - after == pytest.approx(100 / 4 / 3, abs=0.5)
+    final = lane(page, "sr1024").locator(".picture.now")
+    expect(final.locator("img.final")).to_be_visible()
+    box = final.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 100 + box["width"] / 4, box["y"] + 100, steps=4)
+    page.mouse.up()
+    back = float(lanes.evaluate(place).rstrip("%"))
+    assert back - dragged == pytest.approx(-100 / 4 / 3, abs=0.5)  # an image that a browser would drag away
     page.click(".zoom-in")
     expect(page.locator(".zoom-level")).to_have_text("8 ×")
     page.locator(".zoom").press("Escape")
