@@ -35,10 +35,13 @@ from imagen_core.stage import Stage, is_out_of_memory
 from imagen_core.upscaler_checkpoint import NETWORKS as UPSCALER_NETWORKS
 from imagen_core.upscaler_checkpoint import load_upscaler
 
-# The layers of T5 that transformers keeps in float32 where the rest is in float16 or 8 bits, because what they compute
-# leaves the range of float16; and how many numbers they hold in T5-XXL: 24 layers of 10,240 by 4,096.
+# The layers of T5 that transformers keeps in float32 where the rest is in float16, 8 bits or not, because what they
+# compute leaves the range of float16; and how many numbers they hold in T5-XXL: 24 layers of 10,240 by 4,096.
 _WIDE = ".wo.weight"
 _PUBLISHED_WIDE = 24 * 10_240 * 4_096
+# What 8 bits are for: all other linear layers. Embeddings and norms stay as they are.
+_SMALL = tuple(f".{name}.weight" for name in ("q", "k", "v", "o", "wi_0", "wi_1"))
+_PUBLISHED_SMALL = 24 * (4 * 4_096 * 4_096 + 2 * 10_240 * 4_096)
 
 
 def number_format(device: torch.device) -> torch.dtype:
@@ -85,7 +88,7 @@ def expected_memory(model: ModelName, device: torch.device, options: Options) ->
         return memory_plan(present, device, options)
     if model.preset is None:
         return None
-    return _plan(model.preset.parameters, _PUBLISHED_WIDE, device, options)
+    return _plan(model.preset.parameters, (_PUBLISHED_WIDE, _PUBLISHED_SMALL), device, options)
 
 
 def memory_plan(folders: Mapping[str, Path], device: torch.device, options: Options) -> MemoryPlan:
@@ -102,22 +105,27 @@ def memory_plan(folders: Mapping[str, Path], device: torch.device, options: Opti
     if needs_checker(folders["base"]):
         files[CHECKER] = weight_files(folders["base"], SAFETY_CHECKER, torch.float32)[1]
     numbers = {name: num_weights(paths) for name, paths in files.items()}
-    return replace(_plan(numbers, num_weights(files["T5"], _WIDE), device, options), published=False)
+    layers = num_weights(files["T5"], (_WIDE,)), num_weights(files["T5"], _SMALL)
+    return replace(_plan(numbers, layers, device, options), published=False)
 
 
-def _plan(numbers: Mapping[str, int], wide: int, device: torch.device, options: Options) -> MemoryPlan:
-    """From how many numbers every network has; `wide`, how many of T5's are in layers called `_WIDE`."""
+def _plan(numbers: Mapping[str, int], layers: tuple[int, int], device: torch.device, options: Options) -> MemoryPlan:
+    """From how many numbers every network has; `layers`, how many of T5's are in those called `_WIDE` and `_SMALL`."""
     dtype = number_format(device)
+    wide, small = layers
     parts = []
     for name, number in numbers.items():
         if name == CHECKER and device.type != "cpu":
             continue  # it is on the processor whatever the device, so it takes none of that one's memory
         is_small = name == "T5" and options.eight_bit
         own = torch.float32 if name in ("decoder", CHECKER) else dtype
-        each = 1 if is_small else own.itemsize
-        widened = wide * (4 - each) if name == "T5" and (is_small or dtype == torch.float16) else 0
+        nbytes = number * own.itemsize
+        if name == "T5" and dtype == torch.float16:
+            nbytes += wide * (4 - own.itemsize)
+        if is_small:
+            nbytes -= small * (own.itemsize - 1)
         told = "8 bits" if is_small else str(own).removeprefix("torch.")
-        parts.append(Part(name, number * each + widened, told, stays=is_small))
+        parts.append(Part(name, nbytes, told, stays=is_small))
     return MemoryPlan(str(device), tuple(parts), free_bytes(device), published=True)
 
 

@@ -85,10 +85,8 @@ def _read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def _eight_bits() -> Any:
-    if find_spec("bitsandbytes") is None or not torch.cuda.is_available():
-        raise CheckpointError(
-            "T5 in 8 bits needs a CUDA device and the package bitsandbytes: pip install bitsandbytes, or load it whole."
-        )
+    if find_spec("bitsandbytes") is None:
+        raise CheckpointError("T5 in 8 bits needs a package: pip install bitsandbytes==0.50.2, or load it whole.")
     from transformers import BitsAndBytesConfig
 
     build: Any = BitsAndBytesConfig

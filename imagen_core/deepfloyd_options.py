@@ -16,7 +16,7 @@ class Options:
     """How a large model is loaded.
 
     revisions: by repository, the commit, tag or branch to fetch; the newest of "main" where there is none.
-    eight_bit: T5 in 8 bits, on CUDA with bitsandbytes. clean_caption: prompts are cleaned as IF's captions were.
+    eight_bit: T5 in 8 bits, with bitsandbytes. clean_caption: prompts are cleaned as IF's captions were.
     hub: where repositories come from.
     """
 

@@ -73,13 +73,13 @@ class MemoryPlan:
         return f"Memory on {self.device}: {needed}{free}: {turns if self.fits else 'THIS WILL NOT FIT'}."
 
 
-def num_weights(files: Iterable[Path], ending: str = "") -> int:
+def num_weights(files: Iterable[Path], endings: tuple[str, ...] = ("",)) -> int:
     """How many numbers the tensors in safetensors files hold whose names end so, read from the files' headers.
 
     Raises:
         CheckpointError: a file is no safetensors file.
     """
-    return sum(_numbers(path, ending) for path in files)
+    return sum(_numbers(path, endings) for path in files)
 
 
 def free_bytes(device: torch.device) -> int | None:
@@ -103,7 +103,7 @@ def _available_bytes() -> int | None:
     return None
 
 
-def _numbers(path: Path, ending: str) -> int:
+def _numbers(path: Path, endings: tuple[str, ...]) -> int:
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
@@ -117,7 +117,7 @@ def _numbers(path: Path, ending: str) -> int:
         numbers = {name: math.prod(shape) for name, shape in shapes.items()}
         if sum(numbers.values()) > 8 * size:  # none is smaller than a bit
             raise ValueError
-        return sum(number for name, number in numbers.items() if name.endswith(ending))
+        return sum(number for name, number in numbers.items() if name.endswith(endings))
     except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is no whole safetensors file: fetch it again.") from error
 

@@ -15,7 +15,7 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--revision", action="append", default=[], type=_revision, metavar="REPOSITORY=COMMIT",
         help="of a DeepFloyd model: what to fetch of one of its repositories, instead of the newest")  # fmt: skip
-    add("--eight-bit", action="store_true", help="of a DeepFloyd model: T5 in 8 bits, on CUDA with bitsandbytes")
+    add("--eight-bit", action="store_true", help="of a DeepFloyd model: T5 in 8 bits, with bitsandbytes")
     add("--clean-caption", action="store_true", help="of a DeepFloyd model: clean prompts as its captions were")
 
 
