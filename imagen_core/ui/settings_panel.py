@@ -52,7 +52,7 @@ def quick_settings(default: Recipe, models: Sequence[str] = ()) -> QuickSettings
             controls["seed"] = gr.Number(
                 default.seed,
                 label="Seed",
-                info="Picks the noise. Unlocked, every run gets a new one; one that you type or throw is locked.",
+                info="Picks the noise: a new one each run, unless locked.",
                 elem_id="field-seed",
                 min_width=110,
             )
