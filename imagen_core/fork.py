@@ -149,13 +149,13 @@ def state_key(recipe: Recipe, stage: str, step: int) -> tuple[object, ...]:
 def planned_steps(recipe: Recipe, stage: str) -> int:
     """The most steps that `stage` of `recipe` can have, the parents' part among them.
 
-    It has this many where every fork keeps the spacing and the number of steps; else what is left of the new list of
+    It has this many where every fork keeps the spacing and its number of steps; else what is left of the new list of
     timesteps behind the place can be shorter.
     """
     total, before = 0, None
     for drawn, start in lineage(recipe, stage):
         chosen = drawn.stage(stage)
-        schedule = (chosen.spacing, chosen.num_steps)
+        schedule = (chosen.spacing, chosen.planned_steps)
         total = total if schedule == before else start + chosen.planned_steps
         before = schedule
     return total

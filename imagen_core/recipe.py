@@ -156,8 +156,12 @@ class Recipe:
         return replace(self, **moved)
 
     def stage_key(self, name: str) -> tuple[object, ...]:
-        """All that determines the images of the stage `name`: equal keys, equal images. Later stages are not in it."""
-        key: list[object] = [self.model, self.negative_prompt, self.num_images]
+        """All that determines the images of the stage `name`: equal keys, equal images. Later stages are not in it.
+
+        Nor are values that change no pixel: those of `StageRecipe.determining`, and the negative prompt of a stage
+        without guidance. What is drawn again costs seconds, and a sweep over such a value shows one picture many times.
+        """
+        key: list[object] = [self.model, self.num_images]
         first, position = 0, STAGES.index(name)
         if self.fork is not None:
             first, _ = self.fork.place
@@ -166,7 +170,9 @@ class Recipe:
             key.append(self.fork.key())
         for earlier in STAGES[first : position + 1]:
             (prompt, second), (seed, other) = prompts(self, earlier), seeds(self, earlier)
-            key.append((replace(self.stage(earlier), prompt=prompt, seed=seed), second, other))
+            chosen = self.stage(earlier)
+            negative = self.negative_prompt if chosen.is_guided else ""
+            key.append((chosen.determining(prompt, seed), negative, second, other))
         return tuple(key)
 
     def updated(self, values: Mapping[str, object]) -> Recipe:

@@ -86,6 +86,21 @@ class StageRecipe:
         """The steps that are asked for: those of a named list where `spacing` is one, else num_steps."""
         return STEP_LISTS.get(self.spacing, self.num_steps)
 
+    @property
+    def is_guided(self) -> bool:
+        """Whether guidance may change a step: its scale is not 1, and its interval is not empty."""
+        return self.guidance_scale != 1 and self.guidance_start < self.guidance_end
+
+    def determining(self, prompt: str, seed: int) -> StageRecipe:
+        """What of this recipe determines the pixels, for a stage that draws `prompt` from `seed`.
+
+        Values that change none have one form: percentile where nothing is thresholded by it, num_steps under a list of
+        steps, and scale and interval of a guidance that is off.
+        """
+        percentile = self.percentile if self.thresholding == "dynamic" else 100.0
+        chosen = self if self.is_guided else replace(self, guidance_scale=1.0, guidance_start=0.0, guidance_end=1.0)
+        return replace(chosen, num_steps=self.planned_steps, percentile=percentile, prompt=prompt, seed=seed)
+
     def updated(self, name: str, values: object) -> StageRecipe:
         """This recipe with other values, {"num_steps": 12}.
 

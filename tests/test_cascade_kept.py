@@ -10,7 +10,7 @@ import torch
 from imagen_core.cascade import KEPT_BYTES
 from imagen_core.events import PromptEncoded, StageFinished
 from imagen_core.imagen import Imagen
-from imagen_core.recipe import MAX_PIXELS, SIZES
+from imagen_core.recipe import MAX_PIXELS, SIZES, Recipe
 from tests.cascade_runs import drawn_again, fast, finished
 
 
@@ -23,6 +23,40 @@ def test_a_later_stage_changes_alone(tiny_imagen: Imagen) -> None:
     assert torch.equal(before["base"], after["base"])
     assert torch.equal(before["sr256"], after["sr256"])
     assert not torch.equal(before["sr1024"], after["sr1024"])
+
+
+@pytest.mark.parametrize(
+    ("of_recipe", "change"),
+    [
+        ({"base": {"thresholding": "static"}}, {"base": {"percentile": 80}}),
+        ({"base": {"thresholding": "none"}}, {"base": {"percentile": 80}}),
+        ({"base": {"spacing": "fast27"}}, {"base": {"num_steps": 9}}),
+        ({"base": {"guidance_scale": 1}}, {"base": {"guidance_start": 0.25, "guidance_end": 0.5}}),
+        ({"base": {"guidance_scale": 1}}, {"negative_prompt": "a long, long word of blue"}),
+        (
+            {"base": {"guidance_start": 0.5, "guidance_end": 0.5}},
+            {"base": {"guidance_scale": 9}, "negative_prompt": "(blue:0.5)"},
+        ),
+    ],
+)
+def test_what_changes_no_pixel_draws_nothing_again(
+    tiny_imagen: Imagen, of_recipe: dict[str, object], change: dict[str, object]
+) -> None:
+    """Each of them drew its stage, and all behind it, once more."""
+    recipe = replace(fast(), last_stage="base").updated(of_recipe)
+    before = finished(list(tiny_imagen.stream(recipe)))["base"]
+    changed = recipe.updated(change)
+    assert changed != recipe
+    assert drawn_again(list(tiny_imagen.stream(changed))) == []
+    assert torch.equal(finished(list(tiny_imagen.stream(changed, anew=True)))["base"], before)
+
+
+def test_a_negative_prompt_draws_the_stages_with_guidance_again(tiny_imagen: Imagen) -> None:
+    recipe = Recipe(prompt="a red apple", last_stage="sr256").updated(
+        {"base": {"num_steps": 2, "guidance_scale": 1}, "sr256": {"num_steps": 2, "guidance_scale": 2}}
+    )
+    list(tiny_imagen.stream(recipe))
+    assert drawn_again(list(tiny_imagen.stream(replace(recipe, negative_prompt="blue")))) == ["sr256"]
 
 
 def test_all_stages_are_drawn_anew_where_that_is_asked_for(tiny_imagen: Imagen) -> None:

@@ -186,6 +186,8 @@ def test_the_cost_counts_every_step_once() -> None:
     assert child.forked("base", 20, {}).planned_steps("base") == 47
     assert child.forked("base", 20, {"base": {"num_steps": 10}}).planned_steps("base") == 30
     assert child.forked("base", 20, {"base": {"spacing": "fast27"}}).planned_steps("base") == 47
+    listed = PARENT.updated({"base": {"spacing": "fast27"}}).forked("base", 7, {"base": {"num_steps": 40}})
+    assert listed.planned_steps("base") == 27  # was 34, though num_steps means nothing there
     most = {stage: {"num_steps": 250} for stage in STAGES}
     parent = Recipe(num_images=13).updated(most)
     assert parent.cost + 13 * 249 > MAX_COST

@@ -77,6 +77,38 @@ def test_the_key_of_a_stage_has_nothing_of_later_stages(name: str) -> None:
     assert hash(recipe.stage_key(name)) == hash(Recipe(prompt="x").stage_key(name))
 
 
+@pytest.mark.parametrize(
+    ("of_recipe", "change", "equal"),
+    [
+        ({"thresholding": "static"}, {"percentile": 80}, True),
+        ({"thresholding": "dynamic"}, {"percentile": 80}, False),
+        ({"thresholding": "dynamic"}, {"thresholding": "static"}, False),
+        ({"spacing": "smart50"}, {"num_steps": 9}, True),
+        ({"spacing": "smart50"}, {"spacing": "logsnr", "num_steps": 50}, False),
+        ({"spacing": "fast27"}, {"spacing": "smart27"}, False),
+        ({"guidance_scale": 1}, {"guidance_end": 0.5}, True),
+        ({"guidance_scale": 2}, {"guidance_end": 0.5}, False),
+        ({"guidance_scale": 2}, {"guidance_scale": 1}, False),
+        ({"guidance_start": 1}, {"guidance_scale": 7}, True),
+        ({"guidance_scale": 0}, {"guidance_end": 0.5}, False),
+    ],
+)
+def test_the_key_of_a_stage_has_no_setting_that_changes_no_pixel(
+    of_recipe: dict[str, object], change: dict[str, object], equal: bool
+) -> None:
+    recipe = Recipe(prompt="x").updated({"sr256": {"guidance_end": 1, **of_recipe}})
+    changed = recipe.updated({"sr256": change})
+    for name in ("sr256", "sr1024"):
+        assert (changed.stage_key(name) == recipe.stage_key(name)) == equal
+    assert changed.stage_key("base") == recipe.stage_key("base")
+
+
+def test_a_negative_prompt_is_in_the_keys_from_the_first_guided_stage_on() -> None:
+    recipe = Recipe(prompt="x").updated({"base": {"guidance_scale": 1}, "sr256": {"guidance_scale": 2}})
+    changed = replace(recipe, negative_prompt="y")
+    assert [changed.stage_key(name) == recipe.stage_key(name) for name in STAGES] == [True, False, False]
+
+
 def test_a_stage_of_its_own_prompt_and_seed_equals_the_recipe_of_these() -> None:
     recipe = Recipe(prompt="x", seed=5)
     own = Recipe(prompt="y", seed=6).updated({"base": {"prompt": "x", "seed": 5}})
