@@ -143,14 +143,25 @@ def weigh(prompt: str, word: int, weight: float) -> str:
         raise RecipeError("word", f"must be one of the {len(found)} words of the prompt, counted from 0, not {word}")
     start, end = found[word].start, found[word].end
     changed = list(weighted.weights)
-    changed[start:end] = [_checked(weight, "weight", found[word].text)] * (end - start)
+    if not 0 <= weight <= MAX_WEIGHT:
+        raise RecipeError("weight", _out_of_range(weight))
+    changed[start:end] = [_rounded(weight)] * (end - start)
     return write(WeightedPrompt(weighted.text, _without_space(weighted.text, changed)))
 
 
 def _checked(weight: float, field: str, where: str) -> float:
+    """A weight that was read in a bracket; that the bracket may be text is advice for such a one alone."""
     if not 0 <= weight <= MAX_WEIGHT:
-        span = f"must weigh words from 0 to {MAX_WEIGHT:g}, not {weight:g} as in {shown(where)}"
-        raise RecipeError(field, rf"{span}; where that bracket is text, write \( for it")
+        advice = r"where that bracket is text, write \( for it"
+        raise RecipeError(field, f"{_out_of_range(weight)} as in {shown(where)}; {advice}")
+    return _rounded(weight)
+
+
+def _out_of_range(weight: float) -> str:
+    return f"must weigh words from 0 to {MAX_WEIGHT:g}, not {weight:g}"
+
+
+def _rounded(weight: float) -> float:
     return round(weight, _DECIMALS) + 0.0
 
 

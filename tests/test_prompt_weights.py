@@ -189,6 +189,14 @@ def test_a_dial_for_no_word_is_refused() -> None:
         weigh("red apple", 0, 3.1)
 
 
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), -1.0])
+def test_a_dial_out_of_range_is_told_nothing_of_brackets(weight: float) -> None:
+    """There are none: it was advised to escape one all the same."""
+    with pytest.raises(RecipeError) as told:
+        weigh("red apple", 0, weight)
+    assert str(told.value) == f"weight must weigh words from 0 to 3, not {weight:g}."
+
+
 @given(st.lists(PIECES, max_size=14).map("".join))
 def test_what_is_written_is_read_again(prompt: str) -> None:
     try:
