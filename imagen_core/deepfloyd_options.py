@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from imagen_core.checkpoint_error import CheckpointError
 from imagen_core.hub import Hub
 from imagen_core.model_names import ModelName
 from imagen_core.validation import shown
+
+_OWN_NAMES: Mapping[str, str] = MappingProxyType({name: name for name in ("revisions", "eight_bit", "clean_caption")})
 
 
 @dataclass(frozen=True)
@@ -25,24 +28,27 @@ class Options:
     clean_caption: bool = False
     hub: Hub = field(default_factory=Hub)
 
-    def check(self, model: ModelName) -> None:
+    def check(self, model: ModelName, called: Mapping[str, str] = _OWN_NAMES) -> None:
         """Find out whether `model` can be loaded so.
+
+        called: what errors call each of these values, as who gave it knows it.
 
         Raises:
             CheckpointError: something is chosen that only models in DeepFloyd IF's layout have and it is none, or a
                 revision of a repository that it is not fetched from.
         """
-        for name in ("revisions", "eight_bit", "clean_caption"):
+        for name in _OWN_NAMES:
             if getattr(self, name) and not model.is_deepfloyd:
                 raise CheckpointError(
-                    f"{name} is for models in DeepFloyd IF's layout alone, and {shown(model.source)} is none."
+                    f"{called[name]} is for models in DeepFloyd IF's layout alone, and {shown(model.source)} is none."
                 )
         known = [repository for _, repository in model.repositories]
         for repository in self.revisions:
             if not known:
-                raise CheckpointError(f"revisions must be left out: {shown(model.source)} is a folder, not fetched.")
+                reason = f"{shown(model.source)} is a folder, not fetched"
+                raise CheckpointError(f"{called['revisions']} must be left out: {reason}.")
             if repository not in known:
                 raise CheckpointError(
-                    f"revisions must be of {' or '.join(known)}, which {model.source} is fetched from, "
+                    f"{called['revisions']} must be of {' or '.join(known)}, which {model.source} is fetched from, "
                     f"not of {shown(repository)}."
                 )

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from imagen_core.checkpoint_error import CheckpointError
 from imagen_core.deepfloyd_options import Options
 from imagen_core.model_names import ModelName
 from imagen_core.validation import shown
+
+# The flag of each value of `Options`: who typed one reads its name in an error.
+_FLAGS: Mapping[str, str] = MappingProxyType(
+    {"revisions": "--revision", "eight_bit": "--eight-bit", "clean_caption": "--clean-caption"}
+)
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +35,10 @@ def read_options(given: argparse.Namespace, model: ModelName) -> Options:
     revisions: dict[str, str] = {}
     for repository, revision in given.revision:
         if repository in revisions:
-            raise CheckpointError(f"revisions must not hold {shown(repository)} twice.")
+            raise CheckpointError(f"--revision must not name {shown(repository)} twice.")
         revisions[repository] = revision
     options = Options(revisions, given.eight_bit, given.clean_caption)
-    options.check(model)
+    options.check(model, _FLAGS)
     return options
 
 

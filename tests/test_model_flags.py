@@ -26,14 +26,14 @@ QUICK = ("--steps", "1", "--set", "base.spacing=trailing", "--quiet")
 M = ("--model", "deepfloyd-if-m")
 BUNDLED = "is for models in DeepFloyd IF's layout alone, and 'bundled' is none."
 REFUSED = [
-    (["--eight-bit"], f"eight_bit {BUNDLED}"),
-    (["--clean-caption"], f"clean_caption {BUNDLED}"),
-    (["--revision", f"a/b={COMMIT}"], f"revisions {BUNDLED}"),
-    (["--model", ".", "--eight-bit"], "eight_bit is for models in DeepFloyd IF's layout alone, and '.' is none."),
-    (["--model", "IF", "--revision", "a/b=c"], "revisions must be left out: 'IF' is a folder, not fetched."),
-    ([*M, "--revision", "a/b=c"], "revisions must be of DeepFloyd/IF-I-M-v1.0 or DeepFloyd/IF-II-M-v1.0, "
+    (["--eight-bit"], f"--eight-bit {BUNDLED}"),
+    (["--clean-caption"], f"--clean-caption {BUNDLED}"),
+    (["--revision", f"a/b={COMMIT}"], f"--revision {BUNDLED}"),
+    (["--model", ".", "--eight-bit"], "--eight-bit is for models in DeepFloyd IF's layout alone, and '.' is none."),
+    (["--model", "IF", "--revision", "a/b=c"], "--revision must be left out: 'IF' is a folder, not fetched."),
+    ([*M, "--revision", "a/b=c"], "--revision must be of DeepFloyd/IF-I-M-v1.0 or DeepFloyd/IF-II-M-v1.0, "
      "which deepfloyd-if-m is fetched from, not of 'a/b'."),
-    ([*M, "--revision", "a/b=c", "--revision", "a/b=d"], "revisions must not hold 'a/b' twice."),
+    ([*M, "--revision", "a/b=c", "--revision", "a/b=d"], "--revision must not name 'a/b' twice."),
     *(([*M, "--revision", text], f"argument --revision: must be REPOSITORY=COMMIT, not {text!r}")
       for text in ("main", "a/b=", "=c", "")),
 ]  # fmt: skip
@@ -58,6 +58,7 @@ def folder(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_a_model_has_no_use_for_is_refused_in_a_sentence_at_both_doors(
     flags: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """It names the flag that was typed: it was told of "revisions", which is the name in Python."""
     assert main(["x", *flags], load=never) == 2
     told = capsys.readouterr().err.removesuffix("\n")
     assert told == f"imagen_core: {sentence}{'; --help tells more.' if 'argument' in sentence else ''}"
@@ -147,4 +148,4 @@ def test_a_mistake_is_told_without_importing_torch() -> None:
         "sys.exit(code if not {'torch', 'gradio'} & set(sys.modules) else 99)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stdout, run.stderr) == (2, "", f"imagen_core: eight_bit {BUNDLED}\n")
+    assert (run.returncode, run.stdout, run.stderr) == (2, "", f"imagen_core: --eight-bit {BUNDLED}\n")
