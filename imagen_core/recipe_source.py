@@ -66,4 +66,18 @@ def _query(source: str) -> str | None:
             return urlsplit(source).query
         except ValueError as error:
             raise RecipeError("link", f"is no address: {error}") from None
-    return source if source.startswith("?") or (not os.path.exists(source) and "=" in source) else None
+    if source.startswith("?"):
+        return source
+    return source if "=" in source and not _is_file(source) else None
+
+
+def _is_file(source: str) -> bool:
+    """Whether text with "=" names a file: one that is there, or else what looks like a file more than like a link.
+
+    A link begins with a name, in which there is no folder, and a whole one has several values.
+    """
+    before, _, _ = source.partition("=")
+    looks = any(separator in before for separator in (os.sep, os.altsep) if separator) or (
+        source.lower().endswith((".png", ".json")) and "&" not in source
+    )
+    return looks or os.path.exists(source)
