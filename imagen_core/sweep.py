@@ -21,7 +21,9 @@ _AXES = ("sweep.x", "sweep.y")
 class Sweep:
     """A recipe of one image, without a fork, and one or two axes: the first goes along a row, the second down.
 
-    Raises `RecipeError`, also for more than 64 cells, and where all of them together cost more than a recipe may.
+    Raises `RecipeError`, also for more than 64 cells, where all of them together cost more than a recipe may, and where
+    an axis has two values that give the same pictures whatever the other axis is. Where that is so beside some values
+    of the other alone, as of percentile beside static and dynamic thresholding, the sheet shows it.
     """
 
     recipe: Recipe
@@ -41,6 +43,7 @@ class Sweep:
         cells = [self.cell(index) for index in range(self.columns * self.rows)]
         if len(set(cells)) < len(cells):
             raise RecipeError("sweep", "has cells that are the same: what it varies changes nothing in this recipe")
+        self._check_axes([cell.stage_key(cell.last_stage) for cell in cells])
         cost = sum(cell.cost for cell in cells)
         if cost > MAX_COST:
             raise RecipeError("sweep", f"costs {cost:,} steps of work where {MAX_COST:,} are allowed: take fewer cells")
@@ -63,6 +66,14 @@ class Sweep:
         places = zip(self.axes, (column, row), strict=False)
         # At once, because a value of one axis may need that of the other: variation and variation_seed.
         return self.recipe.updated(link.nested({axis.name: axis.values[place] for axis, place in places}))
+
+    def _check_axes(self, pictures: Sequence[object]) -> None:
+        """Refuse an axis that changes nothing, given what determines the picture of each cell."""
+        by_column = [tuple(pictures[column :: self.columns]) for column in range(self.columns)]
+        by_row = list(zip(*by_column, strict=True))
+        for axis, lines in zip(self.axes, (by_column, by_row), strict=False):
+            if len(set(lines)) < len(lines):
+                raise RecipeError("sweep", f"has cells that are the same: {axis.name} changes nothing in this recipe")
 
     def order(self) -> list[int]:
         """The cells as they are best drawn: those that share their earlier stages follow each other.

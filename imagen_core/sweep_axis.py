@@ -90,6 +90,11 @@ def _steps(name: str, rule: Whole | Number, ends: Sequence[str]) -> list[object]
     if first is None or last is None or isinstance(step, str) or step <= 0:
         kind = "whole number" if isinstance(rule, Whole) else "number"
         raise RecipeError(name, f"must have a {kind} above 0 as the step of a range, not {shown(ends[2])}")
+    if last < first:
+        order = f"that goes up, as {ends[1]}..{ends[0]} does"
+        raise RecipeError(
+            name, f"must have a range of 1 to {MAX_VALUES} values {order}, or a list, not {shown('..'.join(ends[:2]))}"
+        )
     count = math.floor((last - first) / step + 1e-9) + 1
     if not 1 <= count <= MAX_VALUES:
         raise RecipeError(name, f"must have a range of 1 to {MAX_VALUES} values, not {shown('..'.join(ends[:2]))}")
