@@ -18,8 +18,9 @@ from imagen_core.model_names import ModelName, allowed_names, model_named
 from imagen_core.presets import LOCAL, preset
 from imagen_core.recipe import RULES, Recipe, RecipeError
 from imagen_core.recipe_source import Source, read_source
+from imagen_core.stage_recipe import STAGE_RULES
 from imagen_core.sweep import Sweep
-from imagen_core.sweep_axis import Axis
+from imagen_core.sweep_axis import FIELDS, Axis
 from imagen_core.validation import shown
 
 MAX_PROMPTS = 10_000  # of a file; each is checked, and its picture's path, before the first is drawn
@@ -117,13 +118,21 @@ def _same_file(first: str, second: str) -> bool:
 
 def _settings(pairs: Sequence[str]) -> dict[str, str]:
     """The names and texts of --set."""
-    settings = {}
+    return dict(_named("--set", "STAGE.NAME=VALUE, as in sr256.num_steps=12", pairs))
+
+
+def _named(flag: str, form: str, pairs: Sequence[str]) -> list[tuple[str, str]]:
+    """The names of a recipe's values and the texts behind them that a flag was given."""
+    found = []
     for pair in pairs:
         name, equals, text = pair.partition("=")
-        if not equals:
-            raise UsageError(f"--set needs STAGE.NAME=VALUE, as in sr256.num_steps=12, not {shown(pair)}.")
-        settings[name] = text
-    return settings
+        if not equals or name.count(".") > 1:
+            raise UsageError(f"{flag} needs {form}, not {shown(pair)}.")
+        if name in STAGE_RULES and name not in RULES:
+            *others, last = [known for known in FIELDS if known.partition(".")[2] == name]
+            raise UsageError(f"{flag} needs the stage of {name}, too: write {', '.join(others)} or {last}.")
+        found.append((name, text))
+    return found
 
 
 def _sweep(texts: Sequence[str], axes: tuple[Axis, ...], recipes: Sequence[Recipe]) -> Sweep | None:
@@ -135,12 +144,14 @@ def _sweep(texts: Sequence[str], axes: tuple[Axis, ...], recipes: Sequence[Recip
     if recipes[0].fork is not None or recipes[0].num_images > 1:
         what = "a fork" if recipes[0].fork is not None else "several images"
         raise UsageError(f"--sweep varies a recipe of one image that is no fork, and this one is of {what}.")
-    pairs = [text.partition("=") for text in texts]
-    return Sweep(recipes[0], tuple(Axis.of(name, values) for name, _, values in pairs) or axes)
+    pairs = _named("--sweep", "NAME=VALUES, as in base.guidance_scale=1,2,4 or seed=1..9", texts)
+    return Sweep(recipes[0], tuple(Axis.of(name, values) for name, values in pairs) or axes)
 
 
 def _numbered(output: Path, counts: Sequence[int]) -> tuple[tuple[Path, ...], ...]:
     """A path for every picture: `output` itself where there is one, else out-01.png, out-02.png, ... in their order."""
+    if output.name.lower() == ".png":  # a hidden file without an ending
+        raise UsageError(f"--output needs a name before .png, not {shown(str(output))}.")
     if output.suffix.lower() != ".png":
         raise UsageError(f"--output must end in .png, for only a PNG carries its recipe, not {shown(output.name)}.")
     total = sum(counts)
