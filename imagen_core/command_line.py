@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +73,8 @@ def parse(arguments: Sequence[str] | None) -> Request:
     if output is None:
         output = "again.png" if options.recipe and _same_file(options.recipe, "out.png") else "out.png"
     paths = _numbered(Path(output), [1] if sweep else [recipe.num_images for recipe in recipes])
-    for path in () if prints else sum(paths, ()):
-        check_destination(path)
+    if not prints:
+        _check_destinations([path for of_recipe in paths for path in of_recipe])
     return Request(tuple(recipes), model.source, loading, paths, prints, options.quiet, source.shared, sweep)
 
 
@@ -162,3 +163,22 @@ def _numbered(output: Path, counts: Sequence[int]) -> tuple[tuple[Path, ...], ..
         tuple(output.with_stem(f"{output.stem}-{next(numbers):0{len(str(total))}}") for _ in range(count))
         for count in counts
     )
+
+
+def _check_destinations(paths: Sequence[Path]) -> None:
+    """Find out whether all pictures could be written; raise `MetadataError` where one could not.
+
+    Writing a file in a folder tells it of every new one there, and takes a thousandth of a second: only what is at a
+    path already, and no plain file, can be in the way of a second one.
+    """
+    tried: set[Path] = set()
+    for path in paths:
+        try:
+            free = stat.S_ISREG(os.lstat(path).st_mode)
+        except FileNotFoundError:
+            free = True
+        except (OSError, ValueError):
+            free = False
+        if path.parent not in tried or not free:
+            check_destination(path)
+            tried.add(path.parent)

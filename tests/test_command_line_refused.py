@@ -65,6 +65,10 @@ from tests.drawn_in_a_folder import ONE_STAGE, drawn, never
         (["x", "--output", "out.jpg"], "--output must end in .png, for only a PNG carries its recipe, not 'out.jpg'."),
         (["x", "--output", ".png"], "--output needs a name before .png, not '.png'."),
         (["x", "--output", "none/.PNG"], "--output needs a name before .png, not 'none/.PNG'."),
+        (["x", "--num-images", "3", "--output", "taken.png"],
+         "Cannot write 'taken-2.png': it is a folder, not a file."),
+        (["x", "--num-images", "3", "--output", "linked.png"],
+         "Cannot write 'linked-3.png': it is a folder, not a file."),
         (["x", "--output", "none/out.png"], "Cannot write 'none/out.png': there is no folder 'none'."),
         (["x", "--output", "folder.png"], "Cannot write 'folder.png': it is a folder, not a file."),
         (["x", "--output", "a\0.png"], "Cannot write 'a\\x00.png': that is no name of a file."),
@@ -113,6 +117,8 @@ def test_a_mistake_is_told_in_a_sentence_and_nothing_is_loaded(
     arguments: list[str], sentence: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("folder.png").mkdir()
+    Path("taken-2.png").mkdir()
+    Path("linked-3.png").symlink_to("folder.png")
     Path("good.txt").write_text("x\n")
     Path("many.txt").write_text("x\n" * 10_001)  # five million took minutes to be checked, and gigabytes
     Path("empty.txt").write_text("\n \n")
