@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from imagen_core.validation import shown
 
 MAX_PROMPTS = 10_000  # of a file; each is checked, and its picture's path, before the first is drawn
 MAX_PROMPTS_SIZE = 1_000 * MAX_PROMPTS  # bytes
+_FORK = "fork"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,9 @@ def parse(arguments: Sequence[str] | None) -> Request:
     values = {name: getattr(options, option) for option, name in RECIPE_OPTIONS.items()}
     texts = {name: text for name, text in values.items() if text is not None} | _settings(options.set)
     read = {name: RULES[name].read(text) if name in RULES else text for name, text in texts.items()}
-    changed = start.updated(link.nested(read))
+    if _FORK in read:  # `_settings` lets pass that there is none, and nothing else
+        read[_FORK] = None
+    changed = _changed(start, options, link.nested(read))
     recipes = []
     for where, prompt in (prompts or {"": changed.prompt}).items():
         try:
@@ -117,9 +120,22 @@ def _same_file(first: str, second: str) -> bool:
     return os.path.exists(first) and os.path.exists(second) and os.path.samefile(first, second)
 
 
+def _changed(start: Recipe, options: argparse.Namespace, changes: Mapping[str, object]) -> Recipe:
+    """`start` with `changes`, from its first step on or from that of --fork."""
+    if options.fork is None:
+        return start.updated(changes)
+    if options.recipe is None:
+        raise UsageError("--fork leaves a recipe at a step: give that one as --recipe.")
+    stage, step, history = link.fork_place(options.fork)
+    return start.forked(stage, step, changes, history)
+
+
 def _settings(pairs: Sequence[str]) -> dict[str, str]:
     """The names and texts of --set."""
-    return dict(_named("--set", "STAGE.NAME=VALUE, as in sr256.num_steps=12", pairs))
+    settings = dict(_named("--set", "STAGE.NAME=VALUE, as in sr256.num_steps=12", pairs))
+    if settings.get(_FORK):
+        raise UsageError(f"--set {_FORK}= drops a fork; to make one write --fork, as in --fork base.7.")
+    return settings
 
 
 def _named(flag: str, form: str, pairs: Sequence[str]) -> list[tuple[str, str]]:

@@ -74,12 +74,17 @@ def parser() -> argparse.ArgumentParser:
     add("--second-share", metavar="SHARE", help="how far on the way to another prompt, 0 to 1")
     add("--second-prompt", metavar="TEXT", help="that other prompt")
     add("--last-stage", metavar="STAGE", help=f"where to end: {', '.join(STAGES)}")
-    add("--set", action="append", default=[], metavar="STAGE.NAME=VALUE", help="any setting of a stage, as told below")
+    add("--set", action="append", default=[], metavar="STAGE.NAME=VALUE",
+        help="any setting of a stage, as told below; nothing behind the = takes away a stage's own prompt or seed, and "
+             "fork= the fork of --recipe")  # fmt: skip
     add("--sweep", action="append", default=[], metavar="NAME=VALUES",
         help="draw a sheet instead, with a picture for each value, as in base.guidance_scale=1,2,4 or seed=1..9 or "
              "prompt='a {red|blue} apple'; the first goes along a row, a second down")  # fmt: skip
     add("--recipe", metavar="FROM", help="begin with the recipe in a PNG made here, a JSON file or a link, or with the "
         "sweep in a sheet; all other options change it")  # fmt: skip
+    add("--fork", metavar="STAGE.STEP",
+        help="keep so many steps of a stage of --recipe, as in base.7; all other options change what comes behind "
+             "them")  # fmt: skip
     add("--model", help=f"{', '.join(PRESETS)}, a repository (owner/name), or a folder with weights")
     add_model_flags(options)
     add("--print-recipe", action="store_true", help="print the recipe as JSON and draw nothing")

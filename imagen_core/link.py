@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 from imagen_core.validation import RecipeError, Rule, Whole, shown
@@ -118,10 +119,7 @@ def _flat(values: Mapping[str, object]) -> dict[str, object]:
 
 def _fork(texts: Mapping[str, str], child: Mapping[str, object], rules: Mapping[str, Rule]) -> dict[str, object]:
     """The fork that `texts` ("fork", "parent.seed", ...) tell of, nested; `child` has the values of its child, flat."""
-    place = texts[_FORK].split(".")
-    if len(place) not in (2, 3):
-        form = "a stage, a number of steps and what is done with the history, base.7.restored"
-        raise RecipeError(_FORK, f"must be {form}, not {shown(texts[_FORK])}")
+    stage, step, history = fork_place(texts[_FORK])
     values: dict[str, object] = {name: value for name, value in child.items() if name != "version"}
     of_parent: dict[str, str] = {}
     for prefixed, text in texts.items():
@@ -135,8 +133,20 @@ def _fork(texts: Mapping[str, str], child: Mapping[str, object], rules: Mapping[
         else:
             values[name] = rules[name].read(text) if name in rules else text
     parent = nested(values) | ({_FORK: _fork(of_parent, values, rules)} if of_parent else {})
-    fork: dict[str, object] = {"stage": place[0], "step": Whole(0, 999).read(place[1]), "parent": parent}
-    return fork | ({"history": place[2]} if len(place) == 3 else {})
+    fork: dict[str, object] = {"stage": stage, "step": step, "parent": parent}
+    return fork if history is None else fork | {"history": history}
+
+
+def fork_place(text: str) -> tuple[str, Any, str | None]:
+    """Stage, number of steps and history, where it is told, of "base.7.restored"; their values are not checked here.
+
+    Raises `RecipeError`.
+    """
+    place = text.split(".")
+    if len(place) not in (2, 3):
+        form = "a stage, a number of steps and what is done with the history, base.7.restored"
+        raise RecipeError(_FORK, f"must be {form}, not {shown(text)}")
+    return place[0], Whole(0, 999).read(place[1]), place[2] if len(place) == 3 else None
 
 
 def check_in(query: str) -> str | None:

@@ -87,7 +87,7 @@ def _steps(name: str, rule: Whole | Number, ends: Sequence[str]) -> list[object]
     """The numbers from one to the other, both among them where the step leads there."""
     first, last = (rule.check(name, rule.read(end)) for end in ends[:2])
     step = rule.read(ends[2])
-    if first is None or last is None or isinstance(step, str) or step <= 0:
+    if first is None or last is None or step is None or isinstance(step, str) or step <= 0:
         kind = "whole number" if isinstance(rule, Whole) else "number"
         raise RecipeError(name, f"must have a {kind} above 0 as the step of a range, not {shown(ends[2])}")
     if last < first:

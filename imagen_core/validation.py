@@ -70,8 +70,10 @@ class Whole:
             return value
         raise RecipeError(field, f"must be a whole number from {self.low} to {self.high}, not {shown(value)}")
 
-    def read(self, text: str) -> int | str:
-        """Read decimal digits."""
+    def read(self, text: str) -> int | str | None:
+        """Read decimal digits; no text at all is None where `optional`, as links write it."""
+        if not text and self.optional:
+            return None
         return int(text) if _WHOLE.fullmatch(text) else text
 
 
