@@ -76,7 +76,7 @@ def _draw(request: command_line.Request, load: Callable[[str], Imagen] | None) -
     try:
         imagen = load(request.model)
         if request.sweep:
-            _draw_sweep(imagen, request.sweep, request.paths[0][0], request.quiet)
+            _draw_sweep(imagen, request.sweep, request)
             return 0
         for recipe, paths in zip(request.recipes, request.paths, strict=True):
             checks = _draw_recipe(imagen, recipe, paths, request.quiet)
@@ -117,16 +117,18 @@ def _draw_recipe(imagen: Imagen, recipe: Recipe, paths: Sequence[Path], quiet: b
     return checks
 
 
-def _draw_sweep(imagen: Imagen, sweep: Sweep, path: Path, quiet: bool) -> None:
-    """Draw every cell and write the sheet."""
+def _draw_sweep(imagen: Imagen, sweep: Sweep, request: command_line.Request) -> None:
+    """Draw every cell as far as the sheet shows it, and write the sheet."""
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     from imagen_core.contact_sheet import cell_size, fitted, to_png
     from imagen_core.sweep import BATCH
 
-    pictures: dict[int, Image] = {}
-    with tqdm(total=len(sweep.order()), desc="sweep", unit="cell", file=sys.stderr, disable=quiet) as done:
-        batches = sweep.batches(imagen.cascade.chunk or BATCH)
+    path, pictures = request.paths[0][0], dict[int, "Image"]()
+    # The sheet has cells of 256 pixels: what is drawn at 1024 would take most of the time, and be shrunk.
+    drawn_sweep = sweep if request.whole_cells else sweep.up_to(cell_size(sweep))
+    with tqdm(total=len(sweep.order()), desc="sweep", unit="cell", file=sys.stderr, disable=request.quiet) as done:
+        batches = drawn_sweep.batches(imagen.cascade.chunk or BATCH)
         for cells, recipe in batches:
             try:
                 drawn = imagen.generate(recipe)

@@ -36,6 +36,7 @@ class Request:
     recipes: one per prompt. model: the preset or the folder to load; options: how. paths: per recipe, one path per
     image. prints: "recipe", "link" or both, to print these and draw nothing. quiet: no progress bar. shared: what the
     picture was whose recipe is drawn again, where that is known. sweep: to draw its sheet, at the first path, instead.
+    whole_cells: the sweep's cells are drawn to their last stage, even where the sheet shows less.
     """
 
     recipes: tuple[Recipe, ...]
@@ -46,6 +47,7 @@ class Request:
     quiet: bool
     shared: Shared | None = None
     sweep: Sweep | None = None
+    whole_cells: bool = False
 
 
 def parse(arguments: Sequence[str] | None) -> Request:
@@ -78,7 +80,10 @@ def parse(arguments: Sequence[str] | None) -> Request:
     paths = _numbered(Path(output), [1] if sweep else [recipe.num_images for recipe in recipes])
     if not prints:
         _check_destinations([path for of_recipe in paths for path in of_recipe])
-    return Request(tuple(recipes), model.source, loading, paths, prints, options.quiet, source.shared, sweep)
+    whole_cells = options.last_stage is not None
+    return Request(
+        tuple(recipes), model.source, loading, paths, prints, options.quiet, source.shared, sweep, whole_cells
+    )
 
 
 def _prompts(options: argparse.Namespace) -> dict[str, str]:

@@ -79,7 +79,8 @@ def parser() -> argparse.ArgumentParser:
              "fork= the fork of --recipe")  # fmt: skip
     add("--sweep", action="append", default=[], metavar="NAME=VALUES",
         help="draw a sheet instead, with a picture for each value, as in base.guidance_scale=1,2,4 or seed=1..9 or "
-             "prompt='a {red|blue} apple'; the first goes along a row, a second down")  # fmt: skip
+             "prompt='a {red|blue} apple'; the first goes along a row, a second down; its pictures have 256 pixels and "
+             "are drawn no larger, unless sr1024 is varied or --last-stage is given")  # fmt: skip
     add("--recipe", metavar="FROM", help="begin with the recipe in a PNG made here, a JSON file or a link, or with the "
         "sweep in a sheet; all other options change it")  # fmt: skip
     add("--fork", metavar="STAGE.STEP",

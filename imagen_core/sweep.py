@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote_plus
 
 from imagen_core import link
-from imagen_core.recipe import MAX_COST, Recipe, RecipeError
+from imagen_core.recipe import MAX_COST, SIZES, Recipe, RecipeError
 from imagen_core.sweep_axis import Axis
 from imagen_core.validation import shown
 
@@ -102,6 +102,20 @@ class Sweep:
     def _image(self, cell: int, image: int) -> Recipe:
         """The image of this number, from 0, where a cell's recipe draws several."""
         return replace(self.cell(cell), num_images=image + 1).for_image(image)
+
+    def up_to(self, size: int) -> Sweep:
+        """This sweep as far as cells of `size` pixels a side show it.
+
+        It ends at the first stage of at least that size, or the first one behind it where all that is varied has
+        changed what it changes.
+        """
+        cells = [self.cell(index) for index in range(self.columns * self.rows)]
+        different = len({cell.stage_key(cell.last_stage) for cell in cells})
+        for place, name in enumerate(self.recipe.stages()):
+            reached = SIZES[name] >= size and all(axis.stage <= place for axis in self.axes)
+            if reached and len({cell.stage_key(name) for cell in cells}) == different:
+                return replace(self, recipe=replace(self.recipe, last_stage=name))
+        return self
 
     def to_link(self) -> str:
         """The query string, without "?", of a link that holds the whole sweep.

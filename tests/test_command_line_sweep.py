@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 
 from imagen_core.__main__ import main
-from imagen_core.contact_sheet import KEY, read_sweep
+from imagen_core.contact_sheet import KEY, draw, read_sweep
 from imagen_core.imagen import Imagen
 from imagen_core.metadata import png_with
 from imagen_core.recipe import Recipe
 from imagen_core.sweep import Sweep
 from imagen_core.sweep_axis import Axis
+from tests.drawn_in_a_folder import FEW_STEPS, drawn, pixels
 
 
 def test_sweep_is_a_sheet(
@@ -52,6 +53,23 @@ def test_a_sheet_and_its_link_draw_the_sweep_again(
     capsys.readouterr()
     assert main([*repeated, "--print-link"], lambda _: make_imagen()) == 0
     assert capsys.readouterr().out.strip() == sweep.to_link()
+
+
+def test_cells_are_drawn_as_far_as_the_sheet_shows_them(folder: Path, tiny_imagen: Imagen) -> None:
+    """Each was drawn at 1024 pixels and shrunk to 256; the sweep in the sheet is still one of whole pictures."""
+    for parameter in tiny_imagen.cascade.stages["sr1024"].unet.parameters():
+        parameter.fill_(float("nan"))  # so that drawing it fails
+    asked = ["an apple", *FEW_STEPS]
+    assert drawn(tiny_imagen, *asked, "--sweep", "base.guidance_scale=1,3", "--output", "sheet.png") == 0
+    sweep = read_sweep(Path("sheet.png"))
+    assert sweep.recipe.last_stage == "sr1024"
+    cells = [sweep.up_to(256).cell(index) for index in range(2)]
+    pictures = [tiny_imagen.generate(cell)[0] for cell in cells]
+    assert {picture.size for picture in pictures} == {(256, 256)}
+    assert pixels("sheet.png") == draw(sweep, pictures).tobytes()
+    for larger in (["--last-stage", "sr1024"], ["--sweep", "sr1024.num_steps=1,2"]):
+        last = larger if "--sweep" in larger else [*larger, "--sweep", "seed=1,2"]
+        assert drawn(tiny_imagen, *asked, *last, "--output", "large.png") == 1
 
 
 def test_a_sheet_whose_sweep_is_not_valid_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

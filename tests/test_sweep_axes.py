@@ -1,4 +1,4 @@
-"""Which axes change the pictures; ranges that go down."""
+"""Which axes change the pictures and from which stage on; ranges that go down."""
 
 from __future__ import annotations
 
@@ -45,6 +45,27 @@ def test_an_axis_that_changes_no_picture_is_refused(of_recipe: dict[str, object]
 )
 def test_an_axis_that_changes_some_pictures_is_drawn(of_recipe: dict[str, object], axes: list[str]) -> None:
     assert Sweep.from_link(swept(of_recipe, *axes).to_link()) == swept(of_recipe, *axes)
+
+
+@pytest.mark.parametrize(
+    ("of_recipe", "axes", "size", "last_stage"),
+    [
+        ({}, ["seed=1,2"], 256, "sr256"),
+        ({}, ["seed=1,2"], 64, "base"),
+        ({}, ["seed=1,2"], 1024, "sr1024"),
+        ({}, ["seed=1,2", "sr1024.num_steps=2,3"], 256, "sr1024"),
+        ({}, ["sr1024.num_steps=2", "seed=1,2"], 256, "sr1024"),
+        ({}, ["sr256.num_steps=2,3"], 64, "sr256"),
+        ({stage: {"prompt": "a pear"} for stage in ("base", "sr256")}, ["prompt={red|blue}"], 256, "sr1024"),
+        ({"last_stage": "sr256"}, ["seed=1,2"], 1024, "sr256"),
+        ({"last_stage": "base"}, ["seed=1,2"], 256, "base"),
+    ],
+)
+def test_a_sweep_ends_where_its_pictures_are_large_enough_and_all_different(
+    of_recipe: dict[str, object], axes: list[str], size: int, last_stage: str
+) -> None:
+    sweep = swept(of_recipe, *axes)
+    assert sweep.up_to(size) == Sweep(sweep.recipe.updated({"last_stage": last_stage}), sweep.axes)
 
 
 def test_a_range_that_goes_down_is_told_how_to_be_written() -> None:
