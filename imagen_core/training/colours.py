@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Dark, middle and light tone of each colour word, sRGB.
+# Dark, middle and light tone of each colour word, sRGB. Those of black, gray and white do not overlap, so that what is
+# mostly light or mostly dark can be told apart in them, too.
 TONES = {
     "red": ((96, 6, 16), (224, 36, 40), (255, 170, 160)),
     "orange": ((122, 50, 0), (246, 130, 20), (255, 212, 150)),
@@ -14,10 +15,10 @@ TONES = {
     "blue": ((10, 30, 104), (40, 104, 226), (168, 208, 255)),
     "purple": ((48, 12, 92), (138, 62, 200), (216, 180, 246)),
     "pink": ((136, 20, 84), (246, 110, 176), (255, 206, 230)),
-    "brown": ((50, 24, 8), (132, 80, 42), (208, 168, 130)),
-    "black": ((0, 0, 0), (38, 38, 42), (118, 118, 126)),
-    "white": ((150, 154, 162), (226, 228, 232), (255, 255, 255)),
-    "gray": ((52, 54, 58), (132, 136, 142), (206, 210, 214)),
+    "brown": ((50, 24, 8), (128, 76, 40), (186, 138, 96)),
+    "black": ((0, 0, 0), (34, 34, 38), (84, 84, 90)),
+    "white": ((178, 182, 190), (228, 230, 234), (255, 255, 255)),
+    "gray": ((88, 90, 95), (134, 138, 144), (186, 190, 195)),
 }
 COLOURS = tuple(TONES)
 

@@ -57,7 +57,7 @@ class Locator(nn.Module):
         super().__init__()
         self.fine = nn.Sequential(nn.PixelUnshuffle(4), _conv(48, 32), Block(32))  # 16 x 16
         self.middle = nn.Sequential(_conv(32, 64, 2), Block(64), Block(64))  # 8 x 8
-        self.coarse = nn.Sequential(_conv(64, 128, 2), Block(128))  # 4 x 4
+        self.coarse = nn.Sequential(_conv(64, 128, 2), Block(128), Block(128))  # 4 x 4
         self.up = nn.Conv2d(128, 64, 1)
         self.join = nn.Sequential(nn.Conv2d(64, 32, 1), nn.Upsample(scale_factor=2), Block(32), _normed(32))
         self.maps = nn.Conv2d(32, 4, 1)

@@ -1,4 +1,4 @@
-"""Training of the detector, some half an hour on one core; its weights are kept in the cache folder."""
+"""Training of the detector, some three quarters of an hour on one core; its weights are kept in the cache folder."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from imagen_core.training.detector import GRID, Detector, cut_out
 from imagen_core.training.detector_pictures import Labelled, disturbed, labelled
 from imagen_core.training.sprites import cache_folder
 
-PICTURES = 24_000
-UPDATES = 12_000
+PICTURES = 36_000
+UPDATES = 16_000
 _BATCH = 24  # pictures of an update
 _LOOKS = 64  # of their things that are named
 _RATE = 2e-3
