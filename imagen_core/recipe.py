@@ -178,7 +178,8 @@ class Recipe:
     def updated(self, values: Mapping[str, object]) -> Recipe:
         """This recipe with other values, nested as in its JSON: {"seed": 7, "sr256": {"num_steps": 12}}.
 
-        Raises `RecipeError`, for an unknown name too.
+        A stage may be a whole `StageRecipe` too, which then takes the place of this one's. Raises `RecipeError`, for an
+        unknown name too.
         """
         changes: dict[str, Any] = {}
         for name, value in values.items():

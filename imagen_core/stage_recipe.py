@@ -102,11 +102,13 @@ class StageRecipe:
         return replace(chosen, num_steps=self.planned_steps, percentile=percentile, prompt=prompt, seed=seed)
 
     def updated(self, name: str, values: object) -> StageRecipe:
-        """This recipe with other values, {"num_steps": 12}.
+        """This recipe with other values, {"num_steps": 12}; or `values` itself, where it is a whole `StageRecipe`.
 
-        Raises `RecipeError` where `values` is no mapping, and for unknown names and refused values, which it tells as
+        Raises `RecipeError` where `values` is neither, and for unknown names and refused values, which it tells as
         those of the stage `name`.
         """
+        if type(values) is StageRecipe:
+            return values
         if not isinstance(values, Mapping):
             raise RecipeError(name, f"must be an object with names and values, not {shown(values)}")
         try:

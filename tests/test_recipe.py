@@ -14,6 +14,7 @@ from imagen_core.recipe import (
     STAGES,
     Recipe,
     RecipeError,
+    StageRecipe,
 )
 from tests.any_recipes import any_text, assert_recipe_or_error, json_values, names, recipes
 
@@ -63,6 +64,21 @@ def test_stages_end_at_the_last_one() -> None:
     assert Recipe().stage("sr256") == Recipe().sr256
     with pytest.raises(RecipeError, match=r"^stage must be one of base, sr256, sr1024, not 'sr512'\.$"):
         Recipe().stage("sr512")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_whole_stage_takes_the_place_of_one(name: str) -> None:
+    stage = StageRecipe(num_steps=9, guidance_scale=3.0)
+    changed = Recipe(seed=7).updated({name: stage})
+    assert changed == replace(Recipe(seed=7), **{name: stage})
+    assert changed.forked(name, 2, {name: replace(stage, guidance_scale=5.0)}).stage(name).guidance_scale == 5
+    with pytest.raises(RecipeError, match=rf"^{name} must be an object with names and values, not 9\.$"):
+        Recipe().updated({name: 9})
+
+
+def test_a_whole_stage_obeys_the_rules_of_its_place() -> None:
+    with pytest.raises(RecipeError, match=r"^base\.aug_level must be 0"):
+        Recipe().updated({"base": StageRecipe(num_steps=9, aug_level=0.1)})
 
 
 @pytest.mark.parametrize("name", STAGES)
