@@ -101,7 +101,6 @@ class TextEncoder:
         self.caption = caption
         self._kept: OrderedDict[str, TextEncoding] = OrderedDict()
         self._lock = threading.Lock()
-        self.runs = 0
 
     def read(self, prompt: str) -> Reading:
         """Tell how many tokens a prompt has, where it is cut, and which words are unknown. Runs no network."""
@@ -182,7 +181,6 @@ class TextEncoder:
         device = next(self._model.parameters()).device
         with torch.inference_mode():
             output: Any = self._model(input_ids=tokens.to(device), attention_mask=mask.to(device))
-        self.runs += 1
         empty = torch.tensor([not caption.strip() for caption in captions])
         return TextEncoding(output.last_hidden_state.float(), (mask & ~empty[:, None]).to(device))
 

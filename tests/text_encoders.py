@@ -34,6 +34,13 @@ def with_limit(max_tokens: int) -> TextEncoder:
     return TextEncoder(model, Tokenizer.from_file(str(bundled_folder() / "tokenizer.json")), max_tokens)
 
 
+def runs_of(encoder: TextEncoder) -> list[None]:
+    """A list that from now on grows with every run of the encoder's network."""
+    runs: list[None] = []
+    encoder.model.register_forward_hook(lambda *_: runs.append(None))
+    return runs
+
+
 def assert_same(a: TextEncoding, b: TextEncoding) -> None:
     assert torch.equal(a.mask, b.mask)
     assert torch.equal(a.states, b.states)
