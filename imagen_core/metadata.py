@@ -165,14 +165,6 @@ def read_recipe(source: Path | bytes) -> Recipe:
     return Carried(source).recipe()
 
 
-def read_check(source: Path | bytes) -> Check | None:
-    """The check that a file carries from which `read_recipe` read a recipe; None without one that can be read."""
-    try:
-        return Carried(source).check()
-    except MetadataError:
-        return None
-
-
 def read_limited(path: Path, limit: int) -> bytes:
     """The bytes of the file `path`; raise `MetadataError` where it cannot be read or holds more than `limit`."""
     with _told("read", path):

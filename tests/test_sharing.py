@@ -14,7 +14,7 @@ from imagen_core import fingerprint
 from imagen_core.__main__ import main
 from imagen_core.check import Check, Shared, StageCheck, digest, link_with_check
 from imagen_core.imagen import Imagen
-from imagen_core.metadata import CHECK_KEY, read_check, read_recipe, save_png
+from imagen_core.metadata import CHECK_KEY, Carried, read_recipe, save_png
 from imagen_core.recipe import Recipe
 from imagen_core.recipe_source import Source, read_source
 from imagen_core.shards import read_manifest, write_manifest
@@ -64,10 +64,10 @@ def test_a_png_carries_its_check(tmp_path: Path) -> None:
     picture, path = Image.new("RGB", (8, 8), "teal"), tmp_path / "apple.png"
     check = Check(digest(b"weights"), (StageCheck.of(picture),))
     save_png(picture, Recipe(), path, check)
-    assert read_check(path) == read_check(path.read_bytes()) == check
+    assert Carried(path).check() == Carried(path.read_bytes()).check() == check
     assert read_recipe(path) == Recipe()
     save_png(picture, Recipe(), path)
-    assert read_check(path) is None
+    assert Carried(path).check() is None
 
 
 @pytest.mark.parametrize("text", ["", "1.damaged", "x" * 500_000])
@@ -78,7 +78,7 @@ def test_a_png_with_a_damaged_check_still_opens(tmp_path: Path, text: str) -> No
     info.add_itxt("imagen_recipe", Recipe(prompt="an apple").to_json())
     info.add_itxt(CHECK_KEY, text, zip=True)
     Image.new("RGB", (8, 8)).save(tmp_path / "odd.png", pnginfo=info)
-    assert read_check(tmp_path / "odd.png") is None
+    assert Carried(tmp_path / "odd.png").check() is None
     assert read_source(str(tmp_path / "odd.png")) == Source(Recipe(prompt="an apple"))
 
 

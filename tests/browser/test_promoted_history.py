@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from imagen_core import link
-from imagen_core.metadata import read_check, read_recipe
+from imagen_core.metadata import Carried, read_recipe
 from imagen_core.recipe import Recipe
 from tests.browser.conftest import OpenPage
 from tests.browser.running import saved, tab
@@ -30,6 +30,6 @@ def test_a_promoted_picture_is_in_the_history_with_its_check(open_page: OpenPage
     assert (page.locator(".history-entry img").get_attribute("src") or "").startswith("data:image/jpeg")
     kept = page.evaluate("Object.values(localStorage).map((text) => JSON.parse(text)).find((entry) => entry.link).link")
     assert Recipe.from_link(kept) == read_recipe(data)
-    check = read_check(data)
+    check = Carried(data).check()
     assert check is not None
     assert link.check_in(kept) == check.to_text()

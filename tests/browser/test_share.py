@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from imagen_core.check import Check
-from imagen_core.metadata import read_check
+from imagen_core.metadata import Carried
 from imagen_core.recipe import Recipe
 from tests.browser.conftest import OpenPage
 from tests.browser.running import begin, finished_picture, press, state
@@ -33,7 +33,7 @@ def test_a_link_says_whether_the_picture_is_the_shared_one(open_page: OpenPage) 
     query = copied(page)
     assert len(query) < 1000
     text = query.rpartition("&check=")[2]
-    assert Check.from_text(text) == read_check(finished_picture(page))
+    assert Check.from_text(text) == Carried(finished_picture(page)).check()
 
     other = open_page(query=query)
     state(other, "finished")
