@@ -175,11 +175,14 @@ class _Progress:
 
 
 def _notes(event: PromptEncoded) -> Iterator[str]:
-    """What a person should know of how the text encoder read the prompt."""
+    """What a person should know of how the text encoder read a prompt."""
+    which = "of the negative prompt " if event.negative else ""
     if event.cut:
-        yield f"note: the text encoder reads {event.max_tokens} tokens, and this is behind them: {shown(event.cut)}."
+        limit = f"the text encoder reads {event.max_tokens} tokens"
+        yield f"note: {which}{limit}, and this is behind them: {shown(event.cut)}."
     if event.unknown:
-        yield f"note: the text encoder does not know {', '.join(shown(word) for word in event.unknown[:5])}."
+        words = ", ".join(shown(word) for word in event.unknown[:5])
+        yield f"note: {which}the text encoder does not know {words}."
 
 
 def _save(finished: StageFinished, recipe: Recipe, paths: Sequence[Path], checks: Checks) -> None:

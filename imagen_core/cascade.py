@@ -19,18 +19,17 @@ from torch import Tensor
 
 from imagen_core.conditioning import Conditioning, conditioning
 from imagen_core.denoiser import Denoiser
-from imagen_core.events import Event, Preview, PromptEncoded, StageFinished, StageStarted
+from imagen_core.events import Event, Preview, StageFinished, StageStarted
 from imagen_core.fork import drawn_by
 from imagen_core.noise import StageNoise
+from imagen_core.prompt_events import PromptEvents
 from imagen_core.prompt_interpolation import read_prompts
-from imagen_core.prompt_weights import parse
 from imagen_core.recipe import Recipe, RecipeError
 from imagen_core.run import Run
 from imagen_core.sampler import Step, sample
 from imagen_core.schedulers import Scheduler
 from imagen_core.solver_state import KeptStates
-from imagen_core.stage import ANOTHER_SEED, Stage, check_refused, told_of_memory, told_of_stage
-from imagen_core.text_encoder import TextEncoder
+from imagen_core.stage import ANOTHER_SEED, Stage, check_refused, told_of_stage
 from imagen_core.trajectory import Leg, legs, walk
 from imagen_core.variation import prompts
 from imagen_core.word_attention import joined
@@ -79,19 +78,11 @@ class Cascade:
     def _events(
         self, recipe: Recipe, stop_if_asked: Callable[[], None], attention: bool, anew: bool
     ) -> Iterator[Event]:
-        read: set[tuple[TextEncoder, str]] = set()
+        prompt_events = PromptEvents()
         before: Tensor | None = None
         for name in recipe.stages():
             drawn = drawn_by(recipe, name)
-            text_encoder = self.stages[name].text_encoder
-            first, second = prompts(drawn, name)
-            for text in (first,) if second is None else (first, str(second.end)):
-                prompt = parse(text).text
-                if (text_encoder, prompt) not in read:
-                    read.add((text_encoder, prompt))
-                    with told_of_memory(name, "ask for a smaller model, or free some"):
-                        encoded = _encode(text_encoder, prompt)
-                    yield encoded
+            yield from prompt_events.of(self.stages[name], drawn)
             images = None if attention or anew else self.recall(recipe.stage_key(name))
             if images is not None:
                 stage = self.stages[name]
@@ -196,14 +187,3 @@ class Cascade:
             self._kept[key] = images
             while sum(kept.nbytes for kept in self._kept.values()) > KEPT_BYTES:
                 self._kept.popitem(last=False)
-
-
-def _encode(text_encoder: TextEncoder, prompt: str) -> PromptEncoded:
-    started = time.monotonic()
-    cached = text_encoder.is_cached(prompt)
-    text_encoder.encode(prompt)
-    reading = text_encoder.read(prompt)
-    seconds = time.monotonic() - started
-    return PromptEncoded(
-        prompt, reading.num_tokens, reading.max_tokens, reading.kept, reading.cut, reading.unknown, seconds, cached
-    )

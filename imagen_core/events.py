@@ -1,12 +1,17 @@
 """What happened in a run, one small frozen class per event.
 
-`Cascade.run(recipe)` yields these in order::
+`Cascade.run(recipe)` yields for each stage, in their order::
 
-    PromptEncoded, then per stage: StageStarted, Preview ..., StageFinished
+    PromptEncoded ..., StageStarted, Preview ..., StageFinished
 
-and the page, the command line and the tests are consumers of nothing else. Tensors are shaped (n, 3, height, width)
-with n the number of images, float32, nominal range [-1, 1]. Nothing is written to a tensor once it was handed out; a
-consumer must not write to it either, because the next stage and the next run may read it.
+`PromptEncoded` comes once for each prompt, from the first stage that reads it: the prompt or the stage's own, the
+second prompt, the negative prompt. So most stages behind the first have none. A stage that is kept from an earlier run
+has neither `StageStarted` nor `Preview`, but `StageFinished` alone; `anew` asks for all of it. `Preview` comes once for
+each step, but for those that `StageStarted` tells of a fork.
+
+The page, the command line and the tests are consumers of nothing else. Tensors are shaped (n, 3, height, width) with n
+the number of images, float32, nominal range [-1, 1]. Nothing is written to a tensor once it was handed out; a consumer
+must not write to it either, because the next stage and the next run may read it.
 """
 
 from __future__ import annotations
@@ -20,10 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PromptEncoded:
-    """The frozen text encoder has read the prompt (section 2.1 of arXiv 2205.11487).
+    """The frozen text encoder has read a prompt (section 2.1 of arXiv 2205.11487), here without weights of words.
 
     `kept` and `cut` are the parts of the prompt before and behind the encoder's token limit, `unknown` the words
     for which its vocabulary has no piece. `cached` tells that no encoder ran, because the prompt was encoded before.
+    `negative` tells that it is the negative prompt, which is read for a stage with a guided step alone.
     """
 
     prompt: str
@@ -34,6 +40,7 @@ class PromptEncoded:
     unknown: tuple[str, ...]
     seconds: float
     cached: bool
+    negative: bool = False
 
 
 @dataclass(frozen=True)
