@@ -19,7 +19,7 @@ from torch import Tensor
 from imagen_core.captions import plain_caption
 from imagen_core.cascade import Cascade
 from imagen_core.denoiser import PREDICTIONS
-from imagen_core.models.precision import working_format
+from imagen_core.models.precision import FORMATS, working_format
 from imagen_core.models.unet import UNet
 from imagen_core.models.unet_config import UNetConfig
 from imagen_core.noise_schedule import NoiseSchedule
@@ -118,17 +118,21 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def load(folder: Path, device: torch.device) -> Cascade:
+def load(folder: Path, device: torch.device, dtype: torch.dtype | None = None) -> Cascade:
     """The cascade of a model folder.
 
+    dtype: the number format of the U-Nets, one of `precision.FORMATS`; by default what `working_format` finds.
+
     Raises:
-        CheckpointError: the folder is none, or a file of it is missing or damaged.
+        CheckpointError: the folder is none, or a file of it is missing or damaged; or there is no such number format.
     """
+    if dtype is not None and dtype not in FORMATS:
+        raise CheckpointError(f"dtype must be {' or '.join(map(str, FORMATS))}, not {dtype}.")
     manifest = read_manifest(folder)
     text_encoder = load_text_encoder(folder, manifest)
     stages = {name: load_stage(folder, name, manifest, text_encoder) for name in STAGES}
     unets = {name: stage.unet for name, stage in stages.items() if isinstance(stage.unet, UNet)}
-    dtype = working_format(unets["base"], stages["base"].size, device)
+    chosen = dtype or working_format(unets["base"], stages["base"].size, device)
     for unet in unets.values():
-        unet.to(device, dtype)
+        unet.to(device, chosen)
     return Cascade(stages, device)

@@ -63,6 +63,7 @@ class Imagen:
         tell: Callable[[str], None] | None = None,
     ) -> Imagen:
         """Load a model: the name of a preset, of a repository ("DeepFloyd/IF-I-M-v1.0"), or a model folder.
+        dtype: torch.dtype | None = None,
 
         Only repositories are fetched, and only what is not in the cache. A preset's licence is printed to stderr first;
         and before it is loaded, what it takes of the memory, which `expected_memory` gives as data.
@@ -72,8 +73,11 @@ class Imagen:
         tell: takes the sentence about memory; by default it is printed to stderr, too.
 
         Raises:
+        dtype: the number format in which the U-Nets of the bundled model and its kind compute, torch.float32 or
+            torch.bfloat16; by default what `models.precision.working_format` finds for the device. The format decides
+            pixels: one recipe in two formats has the same noise, and a picture with small numeric differences.
             CheckpointError: there is no such model, or a file of it is missing or damaged, or cannot be fetched; it
-                has no such options; or there is no such device.
+                has no such options or number format; or there is no such device.
         """
         name = os.fspath(name)
         model = model_named(name)
@@ -84,7 +88,9 @@ class Imagen:
         where = _device(device)
         if not model.is_deepfloyd:
             folder = bundled_folder() if model.preset else Path(model.source)
-            return cls(load(folder, where), model.recipe, load_vocabulary(folder), _weights(folder))
+            return cls(load(folder, where, dtype), model.recipe, load_vocabulary(folder), _weights(folder))
+        if dtype is not None:
+            raise CheckpointError(f"dtype must be left out: the number format of {name!r} follows from the device.")
         if model.preset is not None:
             print(
                 f"Licence of {model.preset.title}: {model.preset.licence}, {model.preset.licence_url}", file=sys.stderr

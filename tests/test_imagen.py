@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import imagen_core
 from imagen_core import Imagen, RecipeError, StageFinished
@@ -89,3 +90,10 @@ def test_the_readme_s_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         exec(compile(block, "README.md", "exec"), names)
     for saved in re.findall(r"\.save\(\"(.+?)\"\)", "".join(code)):
         assert (tmp_path / saved).stat().st_size > 1000
+def test_large_models_choose_their_number_format_themselves(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CheckpointError) as raised:
+        Imagen.from_pretrained("deepfloyd-if-m", "cpu", dtype=torch.float32)
+    assert str(raised.value) == "dtype must be left out: the number format of 'deepfloyd-if-m' follows from the device."
+    assert capsys.readouterr().err == ""
+
+
