@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -146,24 +146,39 @@ class Imagen:
         """Draw a recipe to its end: the last stage's pictures.
 
         Raises:
-            RecipeError: the recipe is for another model.
+            RecipeError: the recipe is for another model, or has a stage or a fork that this one cannot draw.
             StageError: a stage could not go on.
         """
         finished = [event for event in self.stream(recipe) if isinstance(event, StageFinished)]
         return to_pil(finished[-1].x_0)
 
     def generate_image(
-        self, prompt: str, seed: int = 0, guidance_scale: float | None = None, num_steps: int | None = None
+        self,
+        prompt: str,
+        seed: int = 0,
+        guidance_scale: float | None = None,
+        num_steps: int | None = None,
+        *,
+        negative_prompt: str | None = None,
+        last_stage: str | None = None,
     ) -> Image.Image:
-        """Draw one picture; guidance_scale and num_steps are those of the base stage.
+        """Draw one picture, an RGB image of 64, 256 or 1024 pixels a side; what is None is as in the default recipe.
+
+        guidance_scale, num_steps: of the base stage, 0 to 30 (1 = off) and 1 to 250. negative_prompt: what guidance
+        moves away from. last_stage: "base", "sr256" or "sr1024", where the cascade ends.
 
         Raises:
-            RecipeError: a value is out of range.
+            RecipeError: a value is out of range, or the model has no such stage.
             StageError: a stage could not go on.
         """
-        given = {"guidance_scale": guidance_scale, "num_steps": num_steps}
-        base = {name: value for name, value in given.items() if value is not None}
-        return self.generate(self.recipe(prompt, seed).updated({"base": base}))[0]
+        base = _given({"guidance_scale": guidance_scale, "num_steps": num_steps})
+        values = _given({"negative_prompt": negative_prompt, "last_stage": last_stage})
+        return self.generate(self.recipe(prompt, seed).updated(values | {"base": base}))[0]
+
+
+def _given(values: Mapping[str, object]) -> dict[str, object]:
+    """Those of the values that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _weights(folder: Path) -> str:

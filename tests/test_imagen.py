@@ -52,6 +52,17 @@ def test_guidance_scale_zero_is_not_the_default(tiny_imagen: Imagen) -> None:
         tiny_imagen.generate_image("a cat", num_steps=0)
 
 
+def test_generate_image_takes_a_negative_prompt_and_a_last_stage(make_imagen: Callable[[], Imagen]) -> None:
+    picture = make_imagen().generate_image("a cat", num_steps=2, negative_prompt="blue", last_stage="base")
+    imagen = make_imagen()
+    values = {"negative_prompt": "blue", "last_stage": "base", "base": {"num_steps": 2}}
+    assert picture == imagen.generate(imagen.recipe("a cat").updated(values))[0]
+    assert picture.size == (64, 64)
+    assert picture != imagen.generate_image("a cat", num_steps=2, last_stage="base")
+    with pytest.raises(RecipeError, match=r"^last_stage must be one of base, sr256, sr1024, not 'sr512'\.$"):
+        imagen.generate_image("a cat", last_stage="sr512")
+
+
 def test_a_recipe_for_another_model_is_refused(tiny_imagen: Imagen) -> None:
     recipe = replace(tiny_imagen.recipe("a cat"), model="deepfloyd-if-m")
     with pytest.raises(RecipeError) as raised:
