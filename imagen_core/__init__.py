@@ -2,7 +2,8 @@
 
 from imagen_core import Imagen
 
-Imagen.from_pretrained("bundled").generate_image("a red apple").save("apple.png")
+imagen = Imagen.from_pretrained("bundled")
+imagen.draw(imagen.recipe("a red apple", seed=7))[0].save("apple.png")  # a PNG that carries its recipe
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from imagen_core.events import (
     StepStats,
     WordAttention,
 )
+from imagen_core.metadata import MetadataError, read_recipe
+from imagen_core.picture import Picture
 from imagen_core.recipe import Recipe, RecipeError, StageRecipe
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = (
     "Event",
     "Imagen",
+    "MetadataError",
+    "Picture",
     "Preview",
     "PromptEncoded",
     "Recipe",
@@ -37,6 +42,7 @@ __all__ = (
     "StageStarted",
     "StepStats",
     "WordAttention",
+    "read_recipe",
 )
 
 

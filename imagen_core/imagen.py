@@ -3,7 +3,8 @@
 from imagen_core import Imagen
 
 imagen = Imagen.from_pretrained("bundled")
-imagen.generate_image("a red apple on a wooden table", seed=7).save("apple.png")
+image = imagen.generate_image("a red apple on a wooden table", seed=7)  # a PIL image
+imagen.draw(imagen.recipe("a red apple on a wooden table", seed=7))[0].save("apple.png")  # with its recipe
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from PIL import Image
 
 from imagen_core import deepfloyd, fingerprint
 from imagen_core.cascade import Cascade
-from imagen_core.check import UNKNOWN_WEIGHTS
+from imagen_core.check import UNKNOWN_WEIGHTS, Checks
 from imagen_core.checkpoints import CheckpointError, bundled_folder, load, load_vocabulary
 from imagen_core.deepfloyd_options import Options
 from imagen_core.events import StageFinished
 from imagen_core.images import to_pil
 from imagen_core.memory_plan import MemoryPlan
 from imagen_core.model_names import allowed_names, model_named
+from imagen_core.picture import Picture
 from imagen_core.prompt_weights import parse
 from imagen_core.recipe import STAGES, Recipe, RecipeError
 from imagen_core.run import Run as Run
@@ -61,9 +63,9 @@ class Imagen:
         device: str | None = None,
         options: Options | None = None,
         tell: Callable[[str], None] | None = None,
+        dtype: torch.dtype | None = None,
     ) -> Imagen:
         """Load a model: the name of a preset, of a repository ("DeepFloyd/IF-I-M-v1.0"), or a model folder.
-        dtype: torch.dtype | None = None,
 
         Only repositories are fetched, and only what is not in the cache. A preset's licence is printed to stderr first;
         and before it is loaded, what it takes of the memory, which `expected_memory` gives as data.
@@ -71,11 +73,11 @@ class Imagen:
         device: as torch writes it; by default the first CUDA device where there is one, else the processor.
         options: of the large models; the bundled one and its kind have none but `hub`.
         tell: takes the sentence about memory; by default it is printed to stderr, too.
-
-        Raises:
         dtype: the number format in which the U-Nets of the bundled model and its kind compute, torch.float32 or
             torch.bfloat16; by default what `models.precision.working_format` finds for the device. The format decides
             pixels: one recipe in two formats has the same noise, and a picture with small numeric differences.
+
+        Raises:
             CheckpointError: there is no such model, or a file of it is missing or damaged, or cannot be fetched; it
                 has no such options or number format; or there is no such device.
         """
@@ -142,8 +144,20 @@ class Imagen:
         one_step: dict[str, object] = {stage: {"num_steps": 1, "spacing": "trailing"} for stage in STAGES}
         self.generate(self.recipe("warm up").updated(one_step))
 
+    def draw(self, recipe: Recipe) -> list[Picture]:
+        """Draw a recipe to its end: the last stage's pictures, `recipe.num_images`, each with its own recipe and check.
+
+        `draw(recipe)[0].save("apple.png")` writes a PNG that carries both. Raises as `generate`.
+        """
+        checks, images = Checks(self.weights), list[Image.Image]()
+        for event in self.stream(recipe):
+            if isinstance(event, StageFinished):
+                images = to_pil(event.x_0)
+                checks.add(images)
+        return [Picture(image, recipe.for_image(index), checks.of(index)) for index, image in enumerate(images)]
+
     def generate(self, recipe: Recipe) -> list[Image.Image]:
-        """Draw a recipe to its end: the last stage's pictures.
+        """Draw a recipe to its end: the last stage's pictures alone, `recipe.num_images` RGB images.
 
         Raises:
             RecipeError: the recipe is for another model, or has a stage or a fork that this one cannot draw.

@@ -160,9 +160,13 @@ class Carried:
             raise MetadataError(f"{self._name} {error}.") from None
 
 
-def read_recipe(source: Path | bytes) -> Recipe:
-    """The recipe that the PNG file `source` carries; see `Carried`. Raises `MetadataError`."""
-    return Carried(source).recipe()
+def read_recipe(source: str | os.PathLike[str] | bytes) -> Recipe:
+    """The recipe that a PNG file carries; `source` is its path, or its bytes.
+
+    Raises:
+        MetadataError: the file cannot be read, is no PNG, or carries no valid recipe; see `Carried`.
+    """
+    return Carried(source if isinstance(source, bytes) else Path(source)).recipe()
 
 
 def read_limited(path: Path, limit: int) -> bytes:

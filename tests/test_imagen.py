@@ -13,11 +13,14 @@ import pytest
 import torch
 
 import imagen_core
-from imagen_core import Imagen, RecipeError, StageFinished
+from imagen_core import Imagen, Picture, Recipe, RecipeError, StageFinished
 from imagen_core.checkpoints import CheckpointError
 from imagen_core.images import to_pil
+from imagen_core.metadata import Carried
+from tests.drawn_in_a_folder import drawn
 
 ROOT = Path(__file__).resolve().parent.parent
+FEW_STEPS = {"base": {"num_steps": 2}, "sr256": {"num_steps": 1}}
 
 
 def python(code: str) -> str:
@@ -63,6 +66,26 @@ def test_generate_image_takes_a_negative_prompt_and_a_last_stage(make_imagen: Ca
         imagen.generate_image("a cat", last_stage="sr512")
 
 
+def test_pictures_are_saved_with_the_recipe_and_check_that_the_command_line_reads(
+    folder: Path, tiny_imagen: Imagen, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once pictures from Python were saved by Pillow, without a recipe, though the README told of one."""
+    recipe = tiny_imagen.recipe("a cat", seed=3).updated({"num_images": 2, "last_stage": "sr256"} | FEW_STEPS)
+    pictures = tiny_imagen.draw(recipe)
+    assert [picture.image for picture in pictures] == tiny_imagen.generate(recipe)
+    for index, picture in enumerate(pictures):
+        picture.save(f"cat-{index}.png")
+        assert imagen_core.read_recipe(f"cat-{index}.png") == picture.recipe == recipe.for_image(index)
+    tiny_imagen.cascade.forget()
+    assert drawn(tiny_imagen, "--recipe", "cat-1.png", "--output", "again.png", "--quiet") == 0
+    assert Path("again.png").read_bytes() == Path("cat-1.png").read_bytes()
+    assert capsys.readouterr().err == "imagen_core: compared with the first picture of this recipe: identical.\n"
+    with pytest.raises(imagen_core.MetadataError, match="there is no folder"):
+        pictures[0].save("none/cat.png")
+    Picture(pictures[0].image, pictures[0].recipe).save(Path("plain.png"))
+    assert Carried(Path("plain.png")).check() is None
+
+
 def test_a_recipe_for_another_model_is_refused(tiny_imagen: Imagen) -> None:
     recipe = replace(tiny_imagen.recipe("a cat"), model="deepfloyd-if-m")
     with pytest.raises(RecipeError) as raised:
@@ -76,6 +99,13 @@ def test_a_folder_may_be_a_path_and_a_device_that_is_not_here_is_told(tmp_path: 
     for device in ("gpu", "cuda:99"):
         with pytest.raises(CheckpointError, match=f"^There is no device '{device}' here: "):
             Imagen.from_pretrained("bundled", device)
+
+
+def test_large_models_choose_their_number_format_themselves(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CheckpointError) as raised:
+        Imagen.from_pretrained("deepfloyd-if-m", "cpu", dtype=torch.float32)
+    assert str(raised.value) == "dtype must be left out: the number format of 'deepfloyd-if-m' follows from the device."
+    assert capsys.readouterr().err == ""
 
 
 def test_tokens_tell_what_a_run_tells(tiny_imagen: Imagen) -> None:
@@ -101,10 +131,5 @@ def test_the_readme_s_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         exec(compile(block, "README.md", "exec"), names)
     for saved in re.findall(r"\.save\(\"(.+?)\"\)", "".join(code)):
         assert (tmp_path / saved).stat().st_size > 1000
-def test_large_models_choose_their_number_format_themselves(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(CheckpointError) as raised:
-        Imagen.from_pretrained("deepfloyd-if-m", "cpu", dtype=torch.float32)
-    assert str(raised.value) == "dtype must be left out: the number format of 'deepfloyd-if-m' follows from the device."
-    assert capsys.readouterr().err == ""
-
-
+    assert imagen_core.read_recipe(tmp_path / "apple.png") == Recipe(prompt="a red apple on a wooden table", seed=7)
+    assert imagen_core.read_recipe(tmp_path / "hearts.png") == names["fork"]
