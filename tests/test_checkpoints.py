@@ -59,27 +59,6 @@ def test_a_folder_given_by_the_user_loads_and_draws(folder: Path) -> None:
     assert all(torch.equal(saved[key], loaded[key]) for key in saved)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_number_format_can_be_chosen_and_decides_pixels(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
-) -> None:
-    other = torch.bfloat16 if dtype is torch.float32 else torch.float32
-    monkeypatch.setattr("imagen_core.checkpoints.working_format", lambda base, size, device: other)
-    imagens = [Imagen.from_pretrained(folder, "cpu", dtype=chosen) for chosen in (dtype, None)]
-    formats = [{stage.unet.head.weight.dtype for stage in imagen.cascade.stages.values()} for imagen in imagens]
-    assert formats == [{dtype}, {other}]
-    small = {"last_stage": "base", "base": {"num_steps": 2}}
-    chosen, default = (imagen.generate(imagen.recipe("a red apple").updated(small))[0] for imagen in imagens)
-    assert chosen != default
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.int8])
-def test_a_number_format_that_is_none(folder: Path, dtype: torch.dtype) -> None:
-    with pytest.raises(CheckpointError) as raised:
-        Imagen.from_pretrained(folder, "cpu", dtype=dtype)
-    assert str(raised.value) == f"dtype must be torch.float32 or torch.bfloat16, not {dtype}."
-
-
 def test_neither_folder_nor_preset() -> None:
     with pytest.raises(CheckpointError) as raised:
         Imagen.from_pretrained("dall-e")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
 
+from imagen_core.imagen import Imagen
 from imagen_core.models import precision
 from imagen_core.models.conditioning import UNetConditioning
 from imagen_core.models.unet import UNet
+from imagen_core.shards import CheckpointError
 from tests.conftest import tiny_unet
+from tests.test_checkpoints import folder, whole_folder
+
+__all__ = ("folder", "whole_folder")  # fixtures
 
 CPU = torch.device("cpu")
 
@@ -63,3 +69,24 @@ def test_bfloat16_is_close_and_gives_the_format_it_was_given(name: str) -> None:
     assert rounded.dtype is torch.float32
     assert (rounded - exact).std() < 0.02 * exact.std()
     assert not torch.equal(rounded, exact)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_number_format_can_be_chosen_and_decides_pixels(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    other = torch.bfloat16 if dtype is torch.float32 else torch.float32
+    monkeypatch.setattr("imagen_core.checkpoints.working_format", lambda base, size, device: other)
+    imagens = [Imagen.from_pretrained(folder, "cpu", dtype=chosen) for chosen in (dtype, None)]
+    formats = [{stage.unet.head.weight.dtype for stage in imagen.cascade.stages.values()} for imagen in imagens]
+    assert formats == [{dtype}, {other}]
+    small = {"last_stage": "base", "base": {"num_steps": 2}}
+    chosen, default = (imagen.generate(imagen.recipe("a red apple").updated(small))[0] for imagen in imagens)
+    assert chosen != default
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.int8])
+def test_a_number_format_that_is_none(folder: Path, dtype: torch.dtype) -> None:
+    with pytest.raises(CheckpointError) as raised:
+        Imagen.from_pretrained(folder, "cpu", dtype=dtype)
+    assert str(raised.value) == f"dtype must be torch.float32 or torch.bfloat16, not {dtype}."

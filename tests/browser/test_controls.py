@@ -63,6 +63,7 @@ def test_an_example_does_not_overwrite_the_prompt_that_is_being_drawn(
         page.wait_for_timeout(300)
         expect(prompt).to_have_value("my own words")
     state(page, "finished")
+    expect(prompt).to_have_value("my own words")  # the server had the whole run to answer in
     page.locator(example).first.click()
     expect(prompt).not_to_have_value("my own words")
     state(page, "running")
