@@ -122,22 +122,24 @@ def _draw_sweep(imagen: Imagen, sweep: Sweep, request: command_line.Request) -> 
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     from imagen_core.contact_sheet import cell_size, fitted, to_png
+    from imagen_core.images import to_pil
     from imagen_core.sweep import BATCH
 
     path, pictures = request.paths[0][0], dict[int, "Image"]()
     # The sheet has cells of 256 pixels: what is drawn at 1024 would take most of the time, and be shrunk.
     drawn_sweep = sweep if request.whole_cells else sweep.up_to(cell_size(sweep))
     with tqdm(total=len(sweep.order()), desc="sweep", unit="cell", file=sys.stderr, disable=request.quiet) as done:
-        batches = drawn_sweep.batches(imagen.cascade.chunk or BATCH)
-        for cells, recipe in batches:
+        for cells in (batches := drawn_sweep.batches(imagen.cascade.chunk or BATCH)):
+            recipes = [drawn_sweep.cell(cell) for cell in cells]
             try:
-                drawn = imagen.generate(recipe)
+                for place, event in imagen.stream_together(recipes):
+                    if isinstance(event, StageFinished) and event.stage == recipes[place].last_stage:
+                        pictures[cells[place]] = fitted(to_pil(event.x_0)[0], cell_size(sweep))
+                        done.update()
             except StageError:
-                if not batches.divided(cells):
+                if len(cells) == 1:
                     raise
-                continue
-            pictures |= {c: fitted(picture, cell_size(sweep)) for c, picture in zip(cells, drawn, strict=True)}
-            done.update(len(cells))
+                batches.one_by_one([cell for cell in cells if cell not in pictures])
     write(to_png(sweep, [pictures[index] for index in sorted(pictures)]), path)
     _tell(path)
 

@@ -66,6 +66,11 @@ class Cascade:
         Raises:
             RecipeError: there are no weights of a stage that the recipe asks for, or a fork is behind the last step.
         """
+        self.check(recipe)
+        return Run(lambda stop_if_asked: self._events(recipe, stop_if_asked, attention, anew))
+
+    def check(self, recipe: Recipe) -> None:
+        """Refuse what these stages cannot draw. Raises as `run`."""
         missing = [name for name in recipe.stages() if name not in self.stages]
         if missing:
             last = recipe.stages()[recipe.stages().index(missing[0]) - 1]
@@ -73,7 +78,6 @@ class Cascade:
         if recipe.fork is not None:
             for name in recipe.stages():
                 legs(recipe, name, self.stages[name].noise_schedule)
-        return Run(lambda stop_if_asked: self._events(recipe, stop_if_asked, attention, anew))
 
     def _events(
         self, recipe: Recipe, stop_if_asked: Callable[[], None], attention: bool, anew: bool
@@ -88,21 +92,16 @@ class Cascade:
                 stage = self.stages[name]
                 yield StageFinished(name, stage.size, stage.handed_out(images), seconds=0.0, cached=True)
             else:
-                images = yield from self.stage_events(drawn, name, before, stop_if_asked, attention)
+                denoiser = self.denoiser(name, stop_if_asked, attention)
+                images = yield from self.stage_events(drawn, name, before, denoiser)
             before = images
 
     def stage_events(
-        self,
-        recipe: Recipe,
-        name: str,
-        before: Tensor | None,
-        stop_if_asked: Callable[[], None],
-        attention: bool = False,
+        self, recipe: Recipe, name: str, before: Tensor | None, denoiser: Denoiser
     ) -> Generator[Event, None, Tensor]:
         """The events of one stage; its return value is the stage's images.
 
-        before: those of the stage before, None in the first. stop_if_asked: called between the blocks of a network.
-        attention: see `run`.
+        before: those of the stage before, None in the first. denoiser: that of the stage.
         """
         stage = self.stages[name]
         started = time.monotonic()
@@ -112,7 +111,7 @@ class Cascade:
         good = "The stages before it are good; another seed or guidance may help."
         numbers = ANOTHER_SEED if before is None else good
         with told_of_stage(name, "ask for fewer images or an earlier last stage", numbers):
-            for step in self.steps(planned, before, self.denoiser(name, stop_if_asked, attention), self._states):
+            for step in self.steps(planned, before, denoiser, self._states):
                 if step.index + 1 < num_steps:
                     shown = stage.preview(step.x_0)
                 else:  # the last preview is the picture
@@ -127,7 +126,10 @@ class Cascade:
         return x_0
 
     def denoiser(self, name: str, stop_if_asked: Callable[[], None], attention: bool = False) -> Denoiser:
-        """The denoiser of the stage `name`; attention: see `run`."""
+        """The denoiser of the stage `name`, which calls `stop_if_asked` between the blocks of its network.
+
+        attention: see `run`.
+        """
         stage = self.stages[name]
         shared = (stage.prediction, self.chunk, stop_if_asked, stage.threshold_cap, attention)
         return Denoiser(stage.unet, stage.noise_schedule, *shared)

@@ -57,8 +57,8 @@ class Conditioning:
         length = max(text.shape[1], self.text.shape[1])
         low_res = None if self.low_res is None else torch.cat([self.low_res, self.low_res])
         return Conditioning(
-            text=torch.cat([_padded(self.text, length), _padded(text, length)]),
-            mask=torch.cat([_padded(self.mask, length), _padded(mask, length)]),
+            text=torch.cat([padded(self.text, length), padded(text, length)]),
+            mask=torch.cat([padded(self.mask, length), padded(mask, length)]),
             low_res=low_res,
             aug_level=self.aug_level,
             log_weights=self._both_log_weights(length),
@@ -69,7 +69,7 @@ class Conditioning:
             return None
         none = torch.zeros(len(self.text), length, device=self.text.device)
         both = (
-            none if each is None else _padded(each, length) for each in (self.log_weights, self.negative_log_weights)
+            none if each is None else padded(each, length) for each in (self.log_weights, self.negative_log_weights)
         )
         return torch.cat(list(both))  # (2 n, length)
 
@@ -85,7 +85,7 @@ def conditioning(
     return Conditioning(*known, negative.states, negative.mask, low_res, aug_level, *weights)
 
 
-def _padded(tokens: Tensor, length: int) -> Tensor:
+def padded(tokens: Tensor, length: int) -> Tensor:
     """Token states (n, l, width) or mask (n, l), with zeros behind up to `length` tokens."""
     missing = length - tokens.shape[1]
     if missing == 0:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from imagen_core.cascade import Cascade
 from imagen_core.check import UNKNOWN_WEIGHTS, Checks
 from imagen_core.checkpoints import CheckpointError, bundled_folder, load, load_vocabulary
 from imagen_core.deepfloyd_options import Options
-from imagen_core.events import StageFinished
+from imagen_core.events import Event, StageFinished
 from imagen_core.images import to_pil
 from imagen_core.memory_plan import MemoryPlan
 from imagen_core.model_names import allowed_names, model_named
@@ -34,6 +34,7 @@ from imagen_core.recipe import STAGES, Recipe, RecipeError
 from imagen_core.run import Run as Run
 from imagen_core.shards import read_manifest
 from imagen_core.text_encoder import Reading
+from imagen_core.together import together
 from imagen_core.vocabulary import Vocabulary
 
 
@@ -135,9 +136,22 @@ class Imagen:
             RecipeError: the recipe is for another model, or has a stage or a fork that this one cannot draw.
             StageError: by the iterator, where a stage cannot go on.
         """
+        self._check(recipe)
+        return self.cascade.run(recipe, attention, anew)
+
+    def stream_together(self, recipes: Sequence[Recipe]) -> Run[tuple[int, Event]]:
+        """Draw recipes that may differ in anything but the model, each network called once a step for all of them.
+
+        The events of each, with its place in `recipes`; see `imagen_core.together`. It is for accelerators: where
+        `cascade.chunk` is 1, as on a processor, nothing is won. Raises as `stream`.
+        """
+        for recipe in recipes:
+            self._check(recipe)
+        return together(self.cascade, recipes)
+
+    def _check(self, recipe: Recipe) -> None:
         if recipe.model != self.name:
             raise RecipeError("model", f"must be {self.name}, which is loaded, not {recipe.model}")
-        return self.cascade.run(recipe, attention, anew)
 
     def warm_up(self) -> None:
         """Run one step of every stage, so that the first picture does not wait for imports and first-time set-up."""

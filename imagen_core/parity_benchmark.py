@@ -98,7 +98,8 @@ class Both:
         self.cascade.forget()
         last = -PREVIEW_SECONDS
         started = time.perf_counter()
-        for event in self.cascade.stage_events(self.recipe, self.name, before, lambda: None):
+        denoiser = self.cascade.denoiser(self.name, lambda: None)
+        for event in self.cascade.stage_events(self.recipe, self.name, before, denoiser):
             if not previews or not isinstance(event, Preview | StageFinished):
                 continue
             now = time.perf_counter()

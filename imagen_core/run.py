@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Generic
 
 from imagen_core.events import Event, Stopped
@@ -32,6 +32,8 @@ class Run(Generic[T]):
     def __next__(self) -> T:
         with self._working:
             if self._stop.is_set():
+                if isinstance(self._events, Generator):
+                    self._events.close()  # now, with what it holds, not when somebody collects garbage
                 raise StopIteration
             try:
                 return next(self._events)

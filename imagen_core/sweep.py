@@ -86,22 +86,12 @@ class Sweep:
         return cells
 
     def batches(self, size: int) -> Batches:
-        """The cells in their order, as recipes to draw: those that are the images of one, at most `size`, together.
+        """The cells in their order, at most `size` to be drawn together, which an accelerator does in one go.
 
-        An accelerator draws them at once; on a processor, where images go one by one, 1 is as quick.
+        On a processor, where images go one by one, it is 1.
         """
-        batches: list[list[int]] = []
-        for cell in self.order():
-            last = batches[-1] if batches else []
-            if 0 < len(last) < size and self._image(last[0], len(last)) == self.cell(cell):
-                last.append(cell)
-            else:
-                batches.append([cell])
-        return Batches(self, batches)
-
-    def _image(self, cell: int, image: int) -> Recipe:
-        """The image of this number, from 0, where a cell's recipe draws several."""
-        return replace(self.cell(cell), num_images=image + 1).for_image(image)
+        order = self.order()
+        return Batches([tuple(order[start : start + size]) for start in range(0, len(order), size)])
 
     def up_to(self, size: int) -> Sweep:
         """This sweep as far as cells of `size` pixels a side show it.
@@ -138,26 +128,22 @@ class Sweep:
 
 
 class Batches:
-    """Cells that are drawn together, with the recipe of which they are the images; each once, in their order."""
+    """Cells that are to be drawn together, each once, in their order."""
 
-    def __init__(self, sweep: Sweep, batches: Sequence[Sequence[int]]) -> None:
-        self._sweep = sweep
-        self._waiting = deque(map(tuple, batches))
+    def __init__(self, batches: Sequence[tuple[int, ...]]) -> None:
+        self._waiting = deque(batches)
 
     def __iter__(self) -> Batches:
         return self
 
-    def __next__(self) -> tuple[tuple[int, ...], Recipe]:
+    def __next__(self) -> tuple[int, ...]:
         if not self._waiting:
             raise StopIteration
-        cells = self._waiting.popleft()
-        return cells, replace(self._sweep.cell(cells[0]), num_images=len(cells))
+        return self._waiting.popleft()
 
-    def divided(self, cells: Sequence[int]) -> bool:
-        """Give cells that failed together once more, one by one, for less memory; False where there is but one."""
-        if len(cells) > 1:
-            self._waiting.extendleft((cell,) for cell in reversed(cells))
-        return len(cells) > 1
+    def one_by_one(self, cells: Sequence[int]) -> None:
+        """Give cells that failed together once more, each alone, which takes less memory."""
+        self._waiting.extendleft((cell,) for cell in reversed(cells))
 
 
 def is_sweep(names: Sequence[str]) -> bool:

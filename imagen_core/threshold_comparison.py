@@ -89,8 +89,8 @@ def _images_before(
     for name in STAGES[: STAGES.index(stage)]:
         kept = cascade.recall(recipe.stage_key(name))
         own = cascade.recall(alone.stage_key(name)) if kept is None else kept[image : image + 1]
-        drawn = drawn_by(alone, name)
-        before = _end(cascade.stage_events(drawn, name, before, stop_if_asked)) if own is None else own
+        drawn, denoiser = drawn_by(alone, name), cascade.denoiser(name, stop_if_asked)
+        before = _end(cascade.stage_events(drawn, name, before, denoiser)) if own is None else own
     return before
 
 

@@ -118,33 +118,19 @@ def test_cells_run_along_the_rows() -> None:
         sweep.cell(6)
 
 
-def test_cells_that_are_images_of_one_recipe_are_drawn_together() -> None:
-    seeds, scales = Axis.of("seed", "5,6,7,9"), Axis.of("base.guidance_scale", "1,2")
-    batches = list(Sweep(RECIPE, (seeds, scales)).batches(8))
-    assert [(cells, recipe.seed, recipe.num_images) for cells, recipe in batches] == [
-        ((0, 1, 2), 5, 3), ((3,), 9, 1), ((4, 5, 6), 5, 3), ((7,), 9, 1),
-    ]  # fmt: skip
-    assert [cells for cells, _ in Sweep(RECIPE, (seeds,)).batches(2)] == [(0, 1), (2,), (3,)]
-    assert [cells for cells, _ in Sweep(RECIPE, (scales, seeds)).batches(8)] == [(i,) for i in range(8)]
+def test_batches_are_cells_that_follow_each_other() -> None:
+    scales, levels = Axis.of("base.guidance_scale", "1,2"), Axis.of("sr256.aug_level", "0,0.2,0.4")
+    sweep = Sweep(RECIPE, (scales, levels))
+    assert list(sweep.batches(4)) == [(0, 2, 4, 1), (3, 5)]
+    assert list(sweep.batches(1)) == [(cell,) for cell in sweep.order()]
+    assert list(sweep.batches(8)) == [tuple(sweep.order())]
 
 
-@pytest.mark.parametrize(
-    ("recipe", "axes", "largest"),
-    [
-        ({"variation": 0.5, "variation_seed": 3}, (("variation_seed", "3..6"), ("seed", "1,2")), 4),
-        ({}, (("seed", "4294967295,0,1"),), 3),
-        ({"base": {"seed": 5}}, (("base.seed", "5,6"), ("seed", "7,8")), 1),  # images move both
-    ],
-)
-def test_batches_hold_every_cell_once_as_it_is(
-    recipe: dict[str, object], axes: tuple[tuple[str, str], ...], largest: int
-) -> None:
-    sweep = Sweep(RECIPE.updated(recipe), tuple(Axis.of(*axis) for axis in axes))
-    for size in (1, 2, 8):
-        batches = list(sweep.batches(size))
-        assert max(recipe.num_images for _, recipe in batches) == min(size, largest)
-        drawn = {cell: recipe.for_image(place) for cells, recipe in batches for place, cell in enumerate(cells)}
-        assert drawn == {cell: sweep.cell(cell) for cell in range(sweep.columns * sweep.rows)}
+def test_cells_that_failed_come_again_alone_and_next() -> None:
+    batches = Sweep(RECIPE, (Axis.of("seed", "5,6,7,9"),)).batches(3)
+    assert next(batches) == (0, 1, 2)
+    batches.one_by_one([0, 2])
+    assert list(batches) == [(0,), (2,), (3,)]
 
 
 def test_stage_that_does_not_change_is_drawn_once(tiny_imagen: Imagen) -> None:

@@ -65,11 +65,11 @@ class SweepView {
   }
 
   cell_steps(message) {
-    message.cells.forEach(async (index, place) => {
-      const cell = this.cells[index];
-      cell.root.querySelector(".cell-state").textContent = `${message.size} px, ${message.step} of ${message.num_steps}`;
+    message.steps.forEach(async (step) => {
+      const cell = this.cells[step.cell];
+      cell.root.querySelector(".cell-state").textContent = `${step.size} px, ${step.step} of ${step.num_steps}`;
       cell.newest = message.number;
-      this.show(cell, message, await decoded(message.x_0[place]));
+      this.show(cell, message, await decoded(step.x_0));
     });
   }
 

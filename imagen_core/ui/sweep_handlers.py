@@ -18,9 +18,9 @@ from imagen_core.recipe import Recipe, RecipeError
 from imagen_core.sampling_thread import Attach
 from imagen_core.sweep import BATCH, Sweep
 from imagen_core.sweep_axis import Axis
-from imagen_core.ui.drawing import Order, drawing
+from imagen_core.ui.drawing_together import Together, drawing_together
 from imagen_core.ui.form import Form
-from imagen_core.ui.messages import Message, Messages
+from imagen_core.ui.messages import Message
 from imagen_core.ui.model import Models
 from imagen_core.ui.served_file import served_file
 from imagen_core.ui.sweep_messages import SweepMessages
@@ -71,7 +71,7 @@ class SweepHandlers:
         self._form = form
         self.controls = controls
         self._address = address
-        self._drawn = lent(drawing(models.offered))
+        self._drawn = lent(drawing_together(models.offered))
         self._runs = TabRuns(SweepMessages)
         self.stop, self.leave = self._runs.stop, self._runs.leave
 
@@ -94,19 +94,21 @@ class SweepHandlers:
         chunk = model.get().cascade.chunk
         pictures: dict[int, Image] = {}
         size = 1 if is_lent() else chunk or BATCH  # what is lent is counted in seconds
-        for cells, recipe in (batches := sweep.batches(size)):
-            for step in self._drawn(Order(recipe, Messages()), attach):
-                if step["kind"] == "failed" and batches.divided(cells):
+        for cells in (batches := sweep.batches(size)):
+            messages.batch_begun()
+            for step in self._drawn(Together(tuple(map(sweep.cell, cells))), attach):
+                if step["kind"] == "failed" and len(cells) > 1:
+                    batches.one_by_one([cell for cell in cells if cell not in pictures])
                     break
                 if step["kind"] in ("failed", "stopped"):
                     yield messages.message(step["kind"], text=step.get("text"))
                     return
-                if step["kind"] == "step" and (message := messages.step(cells, step)) is not None:
+                if step["kind"] == "step" and (message := messages.step(cells[step["place"]], step)) is not None:
                     yield message
                 if step["kind"] == "finished":
-                    drawn = [_picture(file) for file in step["files"]]
-                    yield from messages.cells_done(cells, drawn)
-                    pictures |= {c: _small(picture, sweep) for c, picture in zip(cells, drawn, strict=True)}
+                    cell, picture = cells[step["place"]], _picture(step["files"][0])
+                    yield messages.cell_done(cell, picture, len(cells))
+                    pictures[cell] = _small(picture, sweep)
         yield from _sheet(sweep, pictures, messages)
         yield messages.finished()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from imagen_core.recipe import SIZES
@@ -23,7 +22,8 @@ class SweepMessages:
     def __init__(self) -> None:
         self._messages = Messages()
         self._sent_at = 0.0
-        self._began = self._cells_began = time.monotonic()
+        self._newest: dict[int, Message] = {}  # step of a cell that was not told yet
+        self._began = self._batch_began = time.monotonic()
 
     def message(self, kind: str, **values: object) -> Message:
         """One message of this run."""
@@ -35,22 +35,30 @@ class SweepMessages:
         links = [sweep.cell(index).to_link() for index in range(sweep.columns * sweep.rows)]
         return self.message("begun", axes=axes, links=links, link=sweep.to_link(), page=address)
 
-    def step(self, cells: Sequence[int], step: Message) -> Message | None:
-        """Previews of cells drawn together, from the "step" of their run, at least INTERVAL after those before.
+    def batch_begun(self) -> None:
+        """Cells that are drawn together begin."""
+        self._batch_began = time.monotonic()
 
-        None where it is too early, or where the step has no picture, as the last one of a run that is stopped may.
+    def step(self, cell: int, step: Message) -> Message | None:
+        """Previews of cells, from the "step" of their runs, at least INTERVAL after those before.
+
+        It is the newest of each cell that has a new one: cells drawn together come one after the other. None where it
+        is too early, or where no step has a picture, as the last one of a run that is stopped may.
         """
-        if "x_0" not in step or time.monotonic() - self._sent_at < INTERVAL:
+        if "x_0" in step:
+            values = {"size": SIZES[step["stage"]], "step": step["step"], "num_steps": step["num_steps"]}
+            self._newest[cell] = {"cell": cell, "x_0": step["x_0"][0], **values}
+        if not self._newest or time.monotonic() - self._sent_at < INTERVAL:
             return None
         self._sent_at = time.monotonic()
-        values = {"size": SIZES[step["stage"]], "step": step["step"], "num_steps": step["num_steps"]}
-        return self.message("cell_steps", cells=list(cells), x_0=step["x_0"], **values)
+        steps, self._newest = list(self._newest.values()), {}
+        return self.message("cell_steps", steps=steps)
 
-    def cells_done(self, cells: Sequence[int], pictures: Sequence[Image]) -> Iterator[Message]:
-        """Cells drawn together are finished; each took its share of their time."""
-        seconds, self._cells_began = time.monotonic() - self._cells_began, time.monotonic()
-        for cell, picture in zip(cells, pictures, strict=True):
-            yield self.message("cell_done", cell=cell, x_0=_shown(picture), seconds=seconds / len(cells))
+    def cell_done(self, cell: int, picture: Image, together: int) -> Message:
+        """A cell is finished; of the time since its batch began it took its share, with so many drawn together."""
+        self._newest.pop(cell, None)
+        seconds = (time.monotonic() - self._batch_began) / together
+        return self.message("cell_done", cell=cell, x_0=_shown(picture), seconds=seconds)
 
     def finished(self) -> Message:
         """The last."""
