@@ -47,6 +47,8 @@ MEANT = {  # what stands between two things, the longer words first, and the rel
     "on top of": {"above"},
     "sitting on": {"above"},
     "standing on": {"above"},
+    "riding on": {"above"},
+    "riding": {"above"},
     "on": {"above"},
     "below": {"below"},
     "under": {"below"},
@@ -137,5 +139,5 @@ PLAIN = {"white", "gray", "black", "blue", "green", "yellow", "pink", "orange", 
 
 PAIRS = {"grapes", "cherries", "fries", "french fries", "chips", "scissors", "shears", "sunglasses", "shades"} | {
     *("spectacles", "glasses", "pancakes", "hotcakes", "headphones", "earphones", "jeans", "pants", "denims"),
-    "trousers",
+    *("trousers", "socks", "stockings", "cutlery", "silverware"),
 }  # names of one thing that take no article

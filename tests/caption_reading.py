@@ -95,6 +95,13 @@ def parse(text: str) -> Reading:
     return _parse_sentence(text) if sentence else _parse_words(text.split(", "))
 
 
+def joined(text: str) -> str:
+    """A text whose names with a word of MEANT in them, "bow and arrow", are of one piece."""
+    for name in sorted(filter(_BETWEEN.search, icon_of_noun()), key=len, reverse=True):
+        text = re.sub(rf"\b{name}\b", name.replace(" ", "_"), text)
+    return text
+
+
 @cache
 def plurals() -> set[str]:
     """Those that differ from their noun."""
@@ -169,10 +176,11 @@ def _parse_sentence(text: str) -> Reading:
     if posture in POSTURES:
         assert background in POSTURES[posture]
         text = start
-    parts = [text]
-    if match := _BETWEEN.search(text):
-        relation, parts = match[1], [text[: match.start()], text[match.end() :]]
+    parts = [joined(text)]
+    if match := _BETWEEN.search(parts[0]):
+        relation, parts = match[1], [parts[0][: match.start()], parts[0][match.end() :]]
         assert not _BETWEEN.search(parts[1]), "two relations"
+    parts = [part.replace("_", " ") for part in parts]
     things = []
     for part in parts:
         rest = part.split(" ")

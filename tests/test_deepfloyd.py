@@ -19,6 +19,8 @@ from imagen_core.models.conditioning import UNetConditioning
 from imagen_core.models.deepfloyd import DeepFloydUNet, noise_level
 from imagen_core.noise_conditioning import upsample
 from imagen_core.noise_schedule import linear_schedule
+from imagen_core.recipe import Recipe
+from imagen_core.together import together
 from tests.deepfloyd_folder import T5_WIDTH, base_pipeline, enlarging_pipeline, write_folder
 from tests.deepfloyd_runs import (
     PROMPT,
@@ -204,3 +206,28 @@ def half_pixel(picture: Tensor, aug_level: float, size: int, draw: Callable[[int
     """The level's noise on a picture enlarged in another way."""
     alpha_bar = linear_schedule().alphas_cumprod[250].item()
     return upsample(picture, size) * alpha_bar**0.5 + draw(size) * (1 - alpha_bar) ** 0.5
+
+
+def test_recipes_drawn_together_are_what_they_are_alone(cascade: Cascade) -> None:
+    """Of the variance that the network predicts, and of the empty prompt that it is guided away from, too."""
+    small = Recipe(prompt=PROMPT, seed=5, last_stage="sr256").updated(
+        {
+            "base": {"num_steps": 3, "scheduler": "ddpm"},
+            "sr256": {"num_steps": 2, "scheduler": "ddpm", "aug_level": 0.25},
+        }
+    )
+    changes: list[dict[str, Any]] = [
+        {},
+        {"prompt": "a (green:1.5) car", "base": {"guidance_scale": 9, "num_steps": 4}},
+        {"negative_prompt": "fog", "sr256": {"aug_level": 0.75, "guidance_scale": 3}},
+        {"base": {"guidance_scale": 1}},
+    ]
+    recipes = [small.updated(change) for change in changes]
+    cascade.forget()
+    finished = {(place, e.stage): e.x_0 for place, e in together(cascade, recipes) if isinstance(e, StageFinished)}
+    assert len(finished) == 2 * len(recipes)
+    cascade.forget()
+    for place, recipe in enumerate(recipes):
+        for event in cascade.run(recipe):
+            if isinstance(event, StageFinished):
+                torch.testing.assert_close(finished[place, event.stage], event.x_0, atol=CLOSE, rtol=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import gradio as gr
 
@@ -28,6 +29,9 @@ def test_gradio_still_has_what_is_set_of_it_and_it_is_set() -> None:
     try:
         assert all(getattr(blocks._queue, name) > pause for name, pause in zip(names, before, strict=True))
         assert sys.getswitchinterval() < 0.005
+        idle = blocks._queue.sleep_when_free
+        blocks._queue.active_jobs[0] = [SimpleNamespace(progress_pending=False)]
+        assert blocks._queue.sleep_when_free > 2 * idle
     finally:
         blocks.close(verbose=False)
         sys.setswitchinterval(interval)

@@ -21,6 +21,7 @@ PLURAL_NAMES = {  # of one thing, which take no article
     *("grapes", "cherries", "pancakes", "hotcakes", "fries", "french fries", "chips", "scissors", "shears"),
     *("sunglasses", "shades", "spectacles", "glasses", "headphones", "earphones"),
     *("jeans", "pants", "denims", "trousers"),
+    *("socks", "stockings", "cutlery", "silverware"),
 }
 OTHER_STYLE_WORDS = {
     "flat": ("vector", "clip art"),
@@ -34,7 +35,7 @@ TOGETHER = ("and", "with")  # in any relation
 OTHER_RELATION_WORDS = {
     "left": ("left of", "on the left of", *BESIDE),
     "right": ("right of", "on the right of", *BESIDE),
-    "above": ("over", "on top of", "on", "sitting on", "standing on"),
+    "above": ("over", "on top of", "on", "sitting on", "standing on", "riding", "riding on"),
     "below": ("under", "beneath"),
 }
 

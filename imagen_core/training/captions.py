@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from imagen_core.training.caption_words import (
@@ -26,6 +27,7 @@ from imagen_core.training.caption_words import (
     one,
 )
 from imagen_core.training.scenes import NUMBERS, RELATIONS, SKETCH, STYLES, Placed, Scene
+from imagen_core.training.sprites import concepts
 from imagen_core.vocabulary import article
 
 LOOSE_SHARE = 0.08  # of captions that are words in loose order
@@ -128,11 +130,14 @@ def _size(scene: Scene, rng: random.Random) -> str:
 
 
 def _loose(scene: Scene, rng: random.Random) -> list[_Piece]:
-    """Words in any order: "wooden table, apple, red"; a colour stands alone only where there is one kind of thing."""
+    """Words in any order: "wooden table, apple, red".
+
+    A colour stands alone only where there is one kind of thing, and where it is not the name of a thing: an orange.
+    """
     words: list[_Piece] = []
     for group, (thing, count) in enumerate(scene.groups):
         colour = _colour(thing, rng)
-        if colour and len(scene.groups) == 1 and rng.random() < 0.5:
+        if colour and colour not in _nouns() and len(scene.groups) == 1 and rng.random() < 0.5:
             words.append((colour, group))
             colour = ""
         words.append((" ".join(filter(None, (_number(count, rng), colour, _noun(thing, count, rng)))), group))
@@ -144,6 +149,11 @@ def _loose(scene: Scene, rng: random.Random) -> list[_Piece]:
     words.extend((word, None) for word in around if word)
     rng.shuffle(words)
     return [piece for word in words for piece in ((", ", None), word)][1:]
+
+
+@lru_cache(maxsize=1)
+def _nouns() -> frozenset[str]:
+    return frozenset(concept.noun for concept in concepts())
 
 
 def _phrase(thing: Placed, count: int, size: str, rng: random.Random) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 import gradio as gr
+from gradio.queueing import Queue
 
 from imagen_core.recipe import Recipe
 from imagen_core.ui.demo import build
@@ -17,6 +18,7 @@ from imagen_core.ui.theme import PAGE_FOLDER, asset, theme
 # Linux are a thousandth and a hundredth, which take 7 % of a core of an idle page, and more than that of a picture on
 # two cores: each look takes a core away from one of the threads that draw, and the other waits for it.
 _LOOKS = 0.005
+_LOOKS_WHILE_DRAWING = 0.05  # then whoever comes waits for the one thread that draws anyway
 _PROGRESS_LOOKS = 0.1  # for `gr.Progress`, which the page does not use
 # Seconds that a thread that draws waits at most for the interpreter, which it asks for hundreds of times a step, while
 # another thread packs a message. Python's own are ten times as many.
@@ -41,13 +43,26 @@ class PlaceError(RuntimeError):
     """The page cannot be served at a place; the text is one sentence."""
 
 
+class _Queue(Queue):
+    """Gradio's queue, which looks for work less often while there is some."""
+
+    @property
+    def sleep_when_free(self) -> float:
+        """Seconds between two looks."""
+        return _LOOKS if not any(self.active_jobs) else _LOOKS_WHILE_DRAWING
+
+    @sleep_when_free.setter
+    def sleep_when_free(self, value: float) -> None:
+        pass  # gradio sets its own
+
+
 def launch(blocks: gr.Blocks, place: Place, *, quiet: bool = True) -> str:
     """Serve the page in threads of its own and return its address; unless `quiet`, print it.
 
     Raises OSError where the port is taken.
     """
     sys.setswitchinterval(_WAITS)
-    blocks._queue.sleep_when_free = _LOOKS
+    blocks._queue.__class__ = _Queue
     blocks._queue.progress_update_sleep_when_free = _PROGRESS_LOOKS
     _, url, _ = blocks.launch(
         server_name=place.host,
