@@ -147,7 +147,7 @@ def test_one_scene_at_three_sizes_is_one_picture(draw: Callable[..., Concept], s
         shown = replace(scene, style=style, things=tuple(replace(thing, concept=face) for thing in scene.things))
         large, finer, coarser = (render(shown, size) for size in (256, 256 * edges, 128 * edges))
         small = picture(shown, CONFIGS["base"], random.Random(0))
-        assert float((F.avg_pool2d(finer, 2) - coarser).abs().mean()) < (0.015 if style == SKETCH else 0.0105)
+        assert float((F.avg_pool2d(finer, 2) - coarser).abs().mean()) < (0.019 if style == SKETCH else 0.0105)
         assert float((F.avg_pool2d(large, 4) - small).abs().mean()) < 0.009 * edges
         assert float((large - large.mean()).abs().mean()) > 0.05
 
