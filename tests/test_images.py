@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imagen_core.images import to_jpeg, to_pil, to_tensor
+from imagen_core.images import to_bmps, to_jpeg, to_pil, to_tensor
 
 
 def test_pixels_are_the_nearest_of_256_values() -> None:
@@ -33,6 +33,17 @@ def test_pictures_do_not_depend_on_the_layout_and_leave_the_tensor_alone(memory_
     assert [picture.tobytes() for picture in to_pil(laid_out)] == [picture.tobytes() for picture in to_pil(x_0)]
     assert to_jpeg(laid_out[0], max_size=4) == to_jpeg(x_0[0], max_size=4)
     assert torch.equal(laid_out, before)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (5, 3), (6, 2), (7, 1)])  # rows that end at a multiple of 4 bytes, or not
+def test_a_bmp_has_the_pixels_of_the_picture_and_is_what_pillow_writes(size: tuple[int, int]) -> None:
+    width, height = size
+    pixels = 1.2 * torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+    for data, picture in zip(to_bmps(pixels), to_pil(pixels), strict=True):
+        assert Image.open(io.BytesIO(data)).convert("RGB").tobytes() == picture.tobytes()
+        expected = io.BytesIO()
+        picture.save(expected, "BMP")
+        assert data == expected.getvalue()
 
 
 def test_every_pixel_value_survives_the_way_there_and_back() -> None:

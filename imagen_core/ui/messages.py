@@ -175,10 +175,10 @@ def encoded(x_0: Tensor, max_size: int, quality: int) -> list[str]:
 
     Small ones are BMPs, larger ones JPEGs.
     """
-    from imagen_core.images import to_jpeg, to_pil
+    from imagen_core.images import to_bmps, to_jpeg
 
     if max(x_0.shape[2:]) <= _EXACT_SIZE:
-        return [data_uri("bmp", _saved(image, "BMP")) for image in to_pil(x_0)]
+        return [data_uri("bmp", picture) for picture in to_bmps(x_0)]
     size = _side(max_size, len(x_0))
     return [data_uri("jpeg", to_jpeg(x, size, quality)) for x in x_0]
 
@@ -200,12 +200,8 @@ def encoded_attention(attention: WordAttention) -> Message:
 
 def png(image: Image) -> bytes:
     """A picture as PNG, quickly."""
-    return _saved(image, "PNG", compress_level=1)
-
-
-def _saved(image: Image, kind: str, **options: int) -> bytes:
     data = io.BytesIO()
-    image.save(data, format=kind, **options)
+    image.save(data, format="PNG", compress_level=1)
     return data.getvalue()
 
 
