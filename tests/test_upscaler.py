@@ -14,13 +14,14 @@ from torch import Generator, Tensor
 
 from imagen_core.cascade import Cascade
 from imagen_core.denoiser import Denoiser
-from imagen_core.events import Stopped
+from imagen_core.events import Event, Preview, Stopped
 from imagen_core.noise import generator
 from imagen_core.presets import UPSCALER_SR1024
 from imagen_core.recipe import Recipe
 from imagen_core.sampler import Step, sample
 from imagen_core.schedulers import Scheduler
 from imagen_core.stage import Stage
+from imagen_core.together import _stage_events
 from imagen_core.upscaler_checkpoint import load_upscaler
 from tests.deepfloyd_folder import upscaling_pipeline, write_folder
 
@@ -138,6 +139,32 @@ def test_an_image_is_the_same_alone_and_among_others_on_a_processor(stage: Stage
     alone = list(sample(denoiser, Scheduler("ddim", timesteps, stage.noise_schedule), given, recipe.sr1024, noise))
     assert torch.equal(stage.picture(alone[-1].x_0), together[1:])
     assert not torch.equal(together[:1], together[1:])
+
+
+def test_recipes_drawn_together_are_what_each_is_alone(stage: Stage) -> None:
+    """Their texts, levels, noise, guidance and numbers of images differ; the network's pictures are latents."""
+    cascade = Cascade({"base": stage, "sr1024": stage}, CPU)
+    recipes = [
+        recipe.updated({"sr1024": {"num_steps": 4}})
+        for recipe in (
+            recipe_of(9.0, 1),
+            recipe_of(1.0, 2, prompt="two green cubes").updated({"seed": 3}),
+            recipe_of(5.0, 1, prompt="a (Red:0.5) apple", aug_level=0.3),
+        )
+    ]
+    given = [(recipe, small_picture(recipe.num_images)) for recipe in recipes]
+    told = list(_stage_events(cascade, "sr1024", given, [[0], [1], [2]], lambda: None))
+    for place, (recipe, before) in enumerate(given):
+        events = list(cascade.stage_events(recipe, "sr1024", before, cascade.denoiser("sr1024", lambda: None)))
+        own = [event for at, event in told if at == place]
+        assert [type(event) for event in own] == [type(event) for event in events]
+        assert distance(pictures(own), pictures(events)) <= CLOSE
+        assert pictures(own)[-2].shape == (recipe.num_images, 3, 4 * SIDE, 4 * SIDE)
+
+
+def pictures(events: list[Event]) -> list[Tensor]:
+    """What a stage's steps show: x_0 and x_t of each, the last x_0 in pixels."""
+    return [picture for event in events if isinstance(event, Preview) for picture in (event.x_0, event.x_t)]
 
 
 def test_text_is_read_as_diffusers_reads_it(stage: Stage, pipeline: Any) -> None:
