@@ -24,9 +24,7 @@ PIXEL_ART = "pixel art"  # the first style again, drawn in so few cells that eac
 CELLS = 32  # a side
 SKETCH = "sketch"  # the first style again, as drawn with coloured pencils
 STYLES = ("flat", "cartoon", PIXEL_ART, SKETCH)  # of ICON_SETS and these; the first is what a prompt without one means
-_STYLE_SHARES = (50, 20, 15, 15)  # per cent
-NEWEST = 50  # things at the end of the table, which came when the others were known: they are to be looked at as often
-_NEWEST_SHARE = 0.3  # of the things that are drawn, beside those that chance brings
+_STYLE_SHARES = (44, 20, 18, 18)  # per cent
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 RELATIONS = {"left": "to the left of", "right": "to the right of", "above": "above", "below": "below"}
 _ALONE = ((0.64, 0.84), (0.26, 0.4), (0.87, 0.96))  # size of a thing alone: the usual, small, big
@@ -104,17 +102,13 @@ def is_held_out(scene: Scene) -> bool:
     )
 
 
-def _colour(rng: random.Random, concept: Concept, share: float = 0.3) -> str:
+def _colour(rng: random.Random, concept: Concept, share: float = 0.4) -> str:
     colour = rng.choice(COLOURS) if rng.random() < share else ""
     return "" if colour == concept.colour else colour
 
 
-def _concept(rng: random.Random) -> Concept:
-    return rng.choice(concepts()[-NEWEST:] if rng.random() < _NEWEST_SHARE else concepts())
-
-
 def _single(rng: random.Random) -> tuple[Placed, ...]:
-    concept = _concept(rng)
+    concept = rng.choice(concepts())
     size = rng.uniform(*rng.choices(_ALONE, _ALONE_SHARES)[0])
     free = (1 - size) / 2
     x, y = 0.5 + rng.uniform(-free, free) * 0.7, 0.5 + rng.uniform(-free, free) * 0.7
@@ -122,7 +116,7 @@ def _single(rng: random.Random) -> tuple[Placed, ...]:
 
 
 def _several(rng: random.Random) -> tuple[Placed, ...]:
-    concept, count = _concept(rng), rng.choice(list(NUMBERS))
+    concept, count = rng.choice(concepts()), rng.choice(list(NUMBERS))
     colour = _colour(rng, concept)
     centres = {
         2: [(0.27, 0.5), (0.73, 0.5)],
@@ -138,9 +132,9 @@ def _several(rng: random.Random) -> tuple[Placed, ...]:
 
 
 def _pair(rng: random.Random) -> tuple[tuple[Placed, ...], str]:
-    first, second = _concept(rng), _concept(rng)
+    first, second = rng.choice(concepts()), rng.choice(concepts())
     while second is first:
-        second = _concept(rng)
+        second = rng.choice(concepts())
     relation = rng.choice(list(RELATIONS))
     near, far = rng.uniform(0.24, 0.29), rng.uniform(0.71, 0.76)
     across = [0.5 + rng.uniform(-0.08, 0.08) for _ in range(2)]
