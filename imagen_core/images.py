@@ -32,7 +32,8 @@ def to_tensor(image: Image.Image) -> Tensor:
 def to_jpeg(x_0: Tensor, max_size: int = 512, quality: int = 85) -> bytes:
     """A preview: `x_0`, shape (3, height, width), as JPEG of at most `max_size` pixels a side.
 
-    A larger picture is made smaller by a whole number, each pixel the mean of the block it stands for.
+    A larger picture is made smaller by a whole number, each pixel the mean of the block it stands for, as it is seen:
+    of values in [-1, 1].
     """
     data = io.BytesIO()
     to_pil(_smaller(x_0, -(-max(x_0.shape[1:]) // max_size))[None])[0].save(data, format="JPEG", quality=quality)
@@ -65,7 +66,8 @@ def _smaller(x_0: Tensor, factor: int) -> Tensor:
     if factor == 1:
         return x_0
     height, width = (side // factor * factor for side in x_0.shape[1:])
-    rows = _sum([x_0[:, i:height:factor] for i in range(factor)])  # first, because a row's pixels lie side by side
+    seen = x_0.clamp(-1, 1)
+    rows = _sum([seen[:, i:height:factor] for i in range(factor)])  # first, because a row's pixels lie side by side
     return _sum([rows[:, :, j:width:factor] for j in range(factor)]) / factor**2
 
 

@@ -57,7 +57,10 @@ class PausedStage:
             self._answers.put(answer)
         told = self._told.get()
         if isinstance(told, BaseException):
-            raise told
+            try:
+                raise told
+            finally:
+                del told  # else the error and this frame of its traceback hold each other, and the whole stage
         return told
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -17,7 +18,7 @@ from PIL import Image
 from imagen_core.events import Preview, StageFinished, StageStarted, StepStats
 from imagen_core.imagen import Imagen
 from imagen_core.recipe import Recipe
-from imagen_core.ui.messages import INTERVAL, SHARE, Messages, encoded
+from imagen_core.ui.messages import INTERVAL, SHARE, Messages, Shown, encoded
 
 STATS = StepStats(0.0, (1.0,), (0.0,), (0.0,), (1.0,), (0.0,))
 
@@ -94,6 +95,36 @@ def test_steps_between_have_no_pictures_where_making_them_takes_too_much_of_the_
     assert len(between) > 20
     assert not any("x_0" in step or "x_t" in step for step in between[3:])
     assert all("stats" in step for step in between)
+
+
+def test_runs_drawn_together_share_the_time_for_pictures_and_the_messages(
+    clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(x: torch.Tensor, *_: int) -> list[str]:
+        clock(SHARE * INTERVAL)
+        return ["picture"] * len(x)
+
+    monkeypatch.setattr("imagen_core.ui.messages.encoded", slow)
+    runs = [Messages(Shown(noisy=False, among=4)) for _ in range(4)]
+    told = []
+    began = time.monotonic()
+    for step in range(1, 401):
+        clock(0.1 * INTERVAL)
+        told += [message for run in runs if (message := run.event(preview(step, 400))) is not None]
+    seconds = time.monotonic() - began
+    assert len(told) <= 4 + seconds / INTERVAL
+    steps = [step for message in told for step in (*message["between"], message)]
+    made = sum("x_0" in step for step in steps)
+    assert len(told) <= made <= 4 + 2 * seconds / INTERVAL  # one a message, and as many as the share allows
+    assert not any("x_t" in step for step in steps)
+
+
+def test_a_view_without_noise_gets_x_0_alone_and_as_large_as_it_shows_it() -> None:
+    event = Preview("sr1024", 1, 2, torch.zeros(1, 3, 1024, 1024), torch.zeros(1, 3, 1024, 1024), STATS, 0.1)
+    message = Messages(Shown(256, noisy=False)).event(event)
+    assert message is not None
+    assert "x_t" not in message
+    assert picture(message["x_0"][0]).size == (256, 256)
 
 
 def test_steps_that_take_their_time_are_told_one_by_one(clock: Callable[[float], None]) -> None:

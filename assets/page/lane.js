@@ -79,7 +79,8 @@ class Lane {
     const newest = this.frames[this.frames.length - 1];
     if (newest && step.step <= newest.step) return; // a step of the parent, drawn again and here already
     if (step.step > this.keptSteps) this.drawnFrom ??= step.step - 1;
-    if (step.stats) this.points.push({ step: step.step, stats: step.stats });
+    const told = this.points.at(-1)?.step ?? 0; // of the parent, too, whose pictures may have been let go
+    if (step.stats && step.step > told) this.points.push({ step: step.step, stats: step.stats });
     if (!step.x_0) return; // only its instruments were told
     const frame = new Frame(step, this.redraw);
     frame.picture("x_0", this.look.image); // decoded before the cursor comes here

@@ -79,7 +79,10 @@ class Promoted {
     const card = this.cards[message.picture];
     if (!card) return;
     this.tell(card, `${message.size} pixels, step ${message.step} of ${message.num_steps}`, "in work");
-    paint(card.part("canvas"), await decoded(message.x_0));
+    card.newest = message.number;
+    const picture = await decoded(message.x_0);
+    if (card.newest === message.number) paint(card.part("canvas"), picture);
+    else picture.close();
   }
 
   done(message) {

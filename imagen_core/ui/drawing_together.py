@@ -9,8 +9,10 @@ from imagen_core.events import StageFinished
 from imagen_core.recipe import Recipe
 from imagen_core.sampling_thread import Attach, Work
 from imagen_core.ui.drawing import failure
-from imagen_core.ui.messages import Message, Messages, png
+from imagen_core.ui.messages import Message, Messages, Shown
 from imagen_core.ui.model import BackgroundModel
+
+CELL = 256  # pixels a side at most of a picture that is one of many on the page
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,15 @@ class Together:
 def drawing_together(models: Mapping[str, BackgroundModel]) -> Work[Together, Message]:
     """The generator function that draws them with one of `models`, a step of each in turn.
 
-    Its messages are those of a run, with the recipe's `place`; a "finished" one has a file with a "png", bytes. The
-    last may be "stopped" or "failed", which are about all.
+    Its messages are those of a run, with the recipe's `place` and without x_t; a "finished" one has a file with the
+    "picture". The last may be "stopped" or "failed", which are about all.
     """
 
     def draw(order: Together, attach: Attach) -> Iterator[Message]:
         from imagen_core.images import to_pil
 
-        recipes, told = order.recipes, [Messages() for _ in order.recipes]
+        recipes, shown = order.recipes, Shown(CELL, noisy=False, among=len(order.recipes))
+        told = [Messages(shown) for _ in recipes]
         try:
             run = models[order.recipe.model].get().stream_together(recipes)
             attach(run)
@@ -45,7 +48,7 @@ def drawing_together(models: Mapping[str, BackgroundModel]) -> Work[Together, Me
                     yield message | {"place": place}
                 if isinstance(event, StageFinished) and event.stage == recipes[place].last_stage:
                     [picture] = to_pil(event.x_0)
-                    yield told[place].finished(event.stage, [{"png": png(picture)}]) | {"place": place}
+                    yield told[place].finished(event.stage, [{"picture": picture}]) | {"place": place}
             if run.closed:
                 yield told[0].message("stopped")
         except Exception as error:

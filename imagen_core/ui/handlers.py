@@ -15,7 +15,7 @@ from imagen_core.recipe import Recipe, RecipeError
 from imagen_core.ui.comparing import comparing, comparison_asked
 from imagen_core.ui.drawing import Order, drawing, failure
 from imagen_core.ui.form import Form
-from imagen_core.ui.messages import Message, Messages
+from imagen_core.ui.messages import Message, Messages, of_no_run
 from imagen_core.ui.model import Models
 from imagen_core.ui.openings import Outputs
 from imagen_core.ui.served_file import served_file
@@ -82,7 +82,7 @@ class Handlers:
     def stop(self, request: gr.Request) -> Message:
         """Stop what this visitor has running."""
         self._visits.stop(_session(request))
-        return Messages().message("stopped", run="")
+        return of_no_run("stopped")
 
     def stop_comparing(self, request: gr.Request) -> None:
         """Stop the comparison that this visitor has running: something else is to be drawn."""
@@ -115,7 +115,7 @@ class Handlers:
         return self._say("note", text=f"{_terms(PRESETS.get(chosen.model))} {memory}") if memory else {}
 
     def _say(self, kind: str, **values: object) -> dict[Component, object]:
-        return {self._outputs.view: Messages().message(kind, **values) | {"run": ""}}
+        return {self._outputs.view: of_no_run(kind, **values)}
 
     def _file(self, file: Message, folder: Path) -> Message:
         """A finished picture as a file."""

@@ -14,7 +14,7 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from imagen_core.events import Event, Preview, PromptEncoded, StageFinished, StageStarted, WordAttention
@@ -37,10 +37,24 @@ _MAPS_BYTES = 2**16  # of word maps in one message
 _X_0, _X_T = (512, 85), (256, 70)  # pixels and JPEG quality; nobody reads noise closely
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What of a run's steps a view shows.
+
+    size: pixels a side of x_0 at most. noisy: whether x_t is shown as well. among: how many runs are drawn together;
+    their pictures are made one after the other, so each has its share of the time, and of the messages.
+    """
+
+    size: int = _X_0[0]
+    noisy: bool = True
+    among: int = 1
+
+
 class Messages:
     """The messages of one run, in their order. It can be pickled, to go on in another process."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: Shown | None = None) -> None:
+        self._shown = shown or Shown()
         self._run = secrets.token_hex(6)
         self._count = 0
         self._sent_at = -math.inf
@@ -99,12 +113,12 @@ class Messages:
 
     def _preview(self, preview: Preview) -> Message | None:
         now = time.monotonic()
-        due = now - self._sent_at >= INTERVAL
+        due = now - self._sent_at >= INTERVAL * self._shown.among
         wanted = due or preview.step in (1, preview.num_steps)
         step: Message = {"stage": preview.stage, "step": preview.step, "num_steps": preview.num_steps}
         step |= {"seconds": preview.seconds, "stats": _stats(preview)}
-        if wanted or self._encoding <= SHARE * self._seconds():
-            step |= _pictures(preview)
+        if wanted or self._encoding <= SHARE / self._shown.among * self._seconds():
+            step |= _pictures(preview, self._shown)
             step |= _attention(preview)
             self._encoding += time.monotonic() - now
         self._steps.append(step)
@@ -128,13 +142,20 @@ class Messages:
         return self._told(done=values)
 
 
-def _pictures(preview: Preview) -> Message:
+def of_no_run(kind: str, **values: object) -> Message:
+    """A message that no run has sent, for whichever is shown; like all it differs from the one before."""
+    return Messages().message(kind, **values) | {"run": "", "sent": secrets.token_hex(6)}
+
+
+def _pictures(preview: Preview, shown: Shown) -> Message:
     """What the step shows; small pictures are made in one go, for the first of them takes most of the time."""
     import torch
 
     x_0, x_t = preview.x_0, preview.x_t
+    if not shown.noisy:
+        return {"x_0": encoded(x_0, shown.size, _X_0[1])}
     if max(x_0.shape[2:]) > _EXACT_SIZE:
-        return {"x_0": encoded(x_0, *_X_0), "x_t": encoded(_thinned(x_t), *_X_T)}
+        return {"x_0": encoded(x_0, shown.size, _X_0[1]), "x_t": encoded(_thinned(x_t), *_X_T)}
     both = encoded(torch.cat([x_0, x_t]), *_X_0)
     return {"x_0": both[: len(x_0)], "x_t": both[len(x_0) :]}
 

@@ -16,7 +16,7 @@ from imagen_core.metadata import MetadataError
 from imagen_core.presets import PRESETS, Preset
 from imagen_core.recipe import Recipe, RecipeError
 from imagen_core.ui.form import Form
-from imagen_core.ui.messages import Messages, fork_message
+from imagen_core.ui.messages import fork_message, of_no_run
 from imagen_core.ui.model import Models
 from imagen_core.ui.opened import Opened, carried_by, in_address
 from imagen_core.ui.opening import REPLAY_COST, sweep_in_address
@@ -177,7 +177,7 @@ class Openings:
 
     def say(self, kind: str, **values: object) -> Answer:
         """One message for the view, and nothing else."""
-        return {self.outputs.view: Messages().message(kind, **values) | {"run": ""}}
+        return {self.outputs.view: of_no_run(kind, **values)}
 
     def _offer(self, opened: Opened, values: Mapping[Component, object]) -> Answer:
         """Show a recipe, or ask first where the form holds settings that were neither drawn nor opened."""
@@ -210,7 +210,7 @@ class Openings:
         return self._ask(text, opened.with_model(ours))
 
     def _ask(self, text: str, opened: Opened) -> Answer:
-        question = Messages().message("question", text=text)
+        question = of_no_run("question", text=text)
         return {self.outputs.question: question, self.outputs.pending: opened, self.outputs.view: gr.skip()}
 
     def _show(self, opened: Opened, replay: bool = False) -> Answer:

@@ -13,7 +13,7 @@ from imagen_core.recipe import MAX_COST, Recipe, RecipeError
 from imagen_core.sampling_thread import Attach
 from imagen_core.ui.draft_messages import DraftMessages, told
 from imagen_core.ui.drawing import Order, drawing
-from imagen_core.ui.messages import Message, Messages
+from imagen_core.ui.messages import Message, Messages, Shown
 from imagen_core.ui.model import Models
 from imagen_core.ui.served_file import served_file
 from imagen_core.ui.tab_runs import TabRuns
@@ -40,7 +40,7 @@ class Promoting:
         yield messages.message("promoting", pictures=[told(recipe) for recipe in recipes])
         for picture, recipe in enumerate(recipes):
             self._models.of(recipe).get()
-            for step in self._drawn(Order(recipe, Messages()), attach):
+            for step in self._drawn(Order(recipe, Messages(Shown(noisy=False))), attach):
                 if step["kind"] in ("failed", "stopped"):
                     yield messages.message(step["kind"], text=step.get("text"))
                     return

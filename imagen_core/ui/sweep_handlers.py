@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from imagen_core.sweep import BATCH, Sweep
 from imagen_core.sweep_axis import Axis
 from imagen_core.ui.drawing_together import Together, drawing_together
 from imagen_core.ui.form import Form
-from imagen_core.ui.messages import Message
+from imagen_core.ui.messages import Message, of_no_run
 from imagen_core.ui.model import Models
 from imagen_core.ui.served_file import served_file
 from imagen_core.ui.sweep_messages import SweepMessages
@@ -55,7 +54,7 @@ class SweepControls:
 
     def show(self, sweep: Sweep) -> dict[Component, object]:
         """The axes of an opened sweep, and the view that tells it; the rest of it belongs into the form."""
-        told = SweepMessages().message("note", text="Opened a sweep: press Draw.")
+        told = of_no_run("note", text="Opened a sweep: press Draw.")
         shown: dict[Component, object] = {self.view: told}
         for place, axis in enumerate(self.axes):
             known = sweep.axes[place] if place < len(sweep.axes) else None
@@ -106,7 +105,7 @@ class SweepHandlers:
                 if step["kind"] == "step" and (message := messages.step(cells[step["place"]], step)) is not None:
                     yield message
                 if step["kind"] == "finished":
-                    cell, picture = cells[step["place"]], _picture(step["files"][0])
+                    cell, picture = cells[step["place"]], step["files"][0]["picture"]
                     yield messages.cell_done(cell, picture, len(cells))
                     pictures[cell] = _small(picture, sweep)
         yield from _sheet(sweep, pictures, messages)
@@ -122,13 +121,6 @@ class SweepHandlers:
             if name != NO_AXIS:
                 axes.append(Axis.of(name, text))
         return Sweep(recipe, tuple(axes))
-
-
-def _picture(file: Message) -> Image:
-    """The picture in one of the files of a finished run."""
-    from PIL import Image as images
-
-    return images.open(io.BytesIO(file["png"])).convert("RGB")
 
 
 def _small(picture: Image, sweep: Sweep) -> Image:

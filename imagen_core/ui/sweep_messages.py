@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from imagen_core.recipe import SIZES
 from imagen_core.sweep import Sweep
+from imagen_core.ui.drawing_together import CELL
 from imagen_core.ui.messages import INTERVAL, Message, Messages, data_uri, png
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_EXACT, _SHOWN, _QUALITY = 64, 256, 85  # pixels a side of a cell's picture on the page, and quality of a JPEG
+_EXACT, _QUALITY = 64, 85  # pixels a side that a cell shows as they are, and quality of a JPEG
 
 
 class SweepMessages:
@@ -70,5 +71,5 @@ def _shown(picture: Image) -> str:
     if picture.width <= _EXACT:
         return data_uri("png", png(picture))
     data = io.BytesIO()
-    picture.resize((_SHOWN, _SHOWN)).save(data, format="JPEG", quality=_QUALITY)
+    picture.resize((CELL, CELL)).save(data, format="JPEG", quality=_QUALITY)
     return data_uri("jpeg", data.getvalue())

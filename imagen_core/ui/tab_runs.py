@@ -9,7 +9,7 @@ import gradio as gr
 
 from imagen_core.sampling_thread import Attach
 from imagen_core.ui.errors import sentence
-from imagen_core.ui.messages import Message
+from imagen_core.ui.messages import Message, of_no_run
 from imagen_core.ui.visits import Visits
 
 
@@ -47,7 +47,7 @@ class TabRuns(Generic[Told]):
     def stop(self, request: gr.Request) -> Message:
         """Stop what this visitor has running here."""
         self._visits.stop(request.session_hash or "")
-        return self._messages().message("stopped", run="")
+        return of_no_run("stopped")
 
     def leave(self, request: gr.Request) -> None:
         """The visitor's tab was closed."""

@@ -20,6 +20,7 @@ from tests.ui_page import GRADIO_WARNING
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, GRADIO_WARNING]
 
+LONG = 60_000  # milliseconds that a busy machine may take
 RECIPE = Recipe(prompt="a dropped apple", seed=5)
 SWEEP = Sweep(RECIPE, (Axis.of("base.guidance_scale", "1,3"), Axis.of("base.scheduler", "ddim,euler")))
 
@@ -88,3 +89,22 @@ def test_sheet_opens_its_sweep(open_page: OpenPage, tmp_path: Path) -> None:
     expect(page.locator("#field-sweep-y input")).to_have_value("base.scheduler")
     tab(page, "Create")
     expect(page.locator("#field-prompt textarea")).to_have_value("a dropped apple")
+
+
+def test_a_sheet_is_told_where_a_sweep_was_drawn_or_lost_before(open_page: OpenPage, tmp_path: Path) -> None:
+    (tmp_path / "sheet.png").write_bytes(to_png(SWEEP, [Image.new("RGB", (8, 8))] * 4))
+    page = open_page(query=SWEEP.to_link())
+    status = page.locator(".sweep .status")
+    expect(status).to_have_text("Opened a sweep: press Draw.", timeout=LONG)
+    page.click("#draw-sweep")
+    expect(page.locator(".sweep")).to_have_attribute("data-state", "finished", timeout=LONG)
+    drop(page, tmp_path / "sheet.png")
+    expect(status).to_have_text("Opened a sweep: press Draw.", timeout=LONG)
+    for event in ("begin", "lost"):  # as if the server had not taken it
+        page.evaluate(f"window.dispatchEvent(new Event('imagen:{event}-sweep'))")
+    expect(page.locator(".sweep")).to_have_attribute("data-state", "failed")
+    drop(page, tmp_path / "sheet.png")
+    expect(status).to_have_text("Opened a sweep: press Draw.", timeout=LONG)
+    expect(page.locator(".sweep")).to_have_attribute("data-state", "failed")
+    page.click("#draw-sweep")
+    expect(page.locator(".sweep")).to_have_attribute("data-state", "finished", timeout=LONG)
