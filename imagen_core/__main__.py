@@ -125,7 +125,7 @@ def _draw_sweep(imagen: Imagen, sweep: Sweep, request: command_line.Request) -> 
     from imagen_core.images import to_pil
     from imagen_core.sweep import BATCH
 
-    path, pictures = request.paths[0][0], dict[int, "Image"]()
+    path, pictures, noted = request.paths[0][0], dict[int, "Image"](), set[str]()
     # The sheet has cells of 256 pixels: what is drawn at 1024 would take most of the time, and be shrunk.
     drawn_sweep = sweep if request.whole_cells else sweep.up_to(cell_size(sweep))
     with tqdm(total=len(sweep.order()), desc="sweep", unit="cell", file=sys.stderr, disable=request.quiet) as done:
@@ -133,6 +133,10 @@ def _draw_sweep(imagen: Imagen, sweep: Sweep, request: command_line.Request) -> 
             recipes = [drawn_sweep.cell(cell) for cell in cells]
             try:
                 for place, event in imagen.stream_together(recipes):
+                    if isinstance(event, PromptEncoded):
+                        for note in set(_notes(event)) - noted:
+                            done.write(f"imagen_core: {note}", file=sys.stderr)
+                            noted.add(note)
                     if isinstance(event, StageFinished) and event.stage == recipes[place].last_stage:
                         pictures[cells[place]] = fitted(to_pil(event.x_0)[0], cell_size(sweep))
                         done.update()

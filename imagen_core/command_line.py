@@ -21,7 +21,7 @@ from imagen_core.recipe import RULES, Recipe, RecipeError
 from imagen_core.recipe_source import Source, read_source
 from imagen_core.stage_recipe import STAGE_RULES
 from imagen_core.sweep import Sweep
-from imagen_core.sweep_axis import FIELDS, Axis
+from imagen_core.sweep_axis import FIELDS, Axis, least_shares
 from imagen_core.validation import shown
 
 MAX_PROMPTS = 10_000  # of a file; each is checked, and its picture's path, before the first is drawn
@@ -65,14 +65,18 @@ def parse(arguments: Sequence[str] | None) -> Request:
     read = {name: RULES[name].read(text) if name in RULES else text for name, text in texts.items()}
     if _FORK in read:  # `_settings` lets pass that there is none, and nothing else
         read[_FORK] = None
+    axes = _axes(options.sweep)
+    for name, share in least_shares(axes or source.axes).items():
+        read[name] = read.get(name) or getattr(start, name) or share
     changed = _changed(start, options, link.nested(read))
+    _check_ends(changed, read)
     recipes = []
     for where, prompt in (prompts or {"": changed.prompt}).items():
         try:
             recipes.append(changed.updated({"prompt": prompt}))
         except RecipeError as error:
             raise UsageError(f"{where}{error}") from None
-    sweep = _sweep(options.sweep, source.axes, recipes)
+    sweep = _sweep(axes or source.axes, recipes)
     prints = tuple(name for name in ("recipe", "link") if getattr(options, f"print_{name}"))
     output = options.output
     if output is None:
@@ -96,7 +100,7 @@ def _prompts(options: argparse.Namespace) -> dict[str, str]:
         raise UsageError("Give either a prompt or --prompts, not both.")
     path = Path(options.prompts)
     try:
-        lines = read_limited(path, MAX_PROMPTS_SIZE).decode("utf-8-sig").split("\n")
+        lines = read_limited(path, MAX_PROMPTS_SIZE, pipes=True).decode("utf-8-sig").split("\n")
     except UnicodeDecodeError:
         raise UsageError(f"{quoted(path)} is not UTF-8 text.") from None
     stripped = {number: line.strip(" \t\r") for number, line in enumerate(lines, start=1)}
@@ -157,17 +161,30 @@ def _named(flag: str, form: str, pairs: Sequence[str]) -> list[tuple[str, str]]:
     return found
 
 
-def _sweep(texts: Sequence[str], axes: tuple[Axis, ...], recipes: Sequence[Recipe]) -> Sweep | None:
-    """The sweep that --sweep asks for with `texts`, else that along the `axes` of a sheet, where one was given."""
-    if not texts and not axes:
+def _check_ends(recipe: Recipe, read: Mapping[str, object]) -> None:
+    """Refuse another seed or prompt, among what was read, of which the recipe takes no share: it would do nothing."""
+    for end, share in (("variation_seed", "variation"), ("second_prompt", "second_share")):
+        if read.get(end) and share not in read and getattr(recipe, share) == 0:
+            flag = f"--{share.replace('_', '-')}"
+            raise UsageError(f"{end} needs a share of it: give {flag} too, above 0 and up to 1.")
+
+
+def _axes(texts: Sequence[str]) -> tuple[Axis, ...]:
+    """Those of --sweep."""
+    pairs = _named("--sweep", "NAME=VALUES, as in base.guidance_scale=1,2,4 or seed=1..9", texts)
+    return tuple(Axis.of(name, values) for name, values in pairs)
+
+
+def _sweep(axes: tuple[Axis, ...], recipes: Sequence[Recipe]) -> Sweep | None:
+    """The sweep along `axes`, those of --sweep or of a sheet, where there are any."""
+    if not axes:
         return None
     if len(recipes) > 1:
         raise UsageError("--sweep varies one recipe: give one prompt, others as --sweep prompt='a {red|blue} apple'.")
     if recipes[0].fork is not None or recipes[0].num_images > 1:
         what = "a fork" if recipes[0].fork is not None else "several images"
         raise UsageError(f"--sweep varies a recipe of one image that is no fork, and this one is of {what}.")
-    pairs = _named("--sweep", "NAME=VALUES, as in base.guidance_scale=1,2,4 or seed=1..9", texts)
-    return Sweep(recipes[0], tuple(Axis.of(name, values) for name, values in pairs) or axes)
+    return Sweep(recipes[0], axes)
 
 
 def _numbered(output: Path, counts: Sequence[int]) -> tuple[tuple[Path, ...], ...]:

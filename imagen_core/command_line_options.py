@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     add("--output", "-o", metavar="OUT.png",
         help="the picture's file, by default out.png, or again.png where --recipe is out.png; several pictures become "
              "out-1.png, out-2.png, ...; a file that is there is replaced")  # fmt: skip
-    add("--prompts", metavar="FILE", help="draw every line of a UTF-8 text file; empty lines do not count")
+    add("--prompts", metavar="FILE", help="draw every line of a UTF-8 text file or a pipe; empty lines do not count")
     add("--num-images", metavar="N", help=f"pictures per prompt, {_allowed('num_images')}; picture i has the seed + i")
     add("--seed", metavar="N", help=f"{_allowed('seed')}: the same seed and settings draw the same picture")
     add("--guidance-scale", metavar="X", help=f"how closely base follows the prompt, {_allowed('base.guidance_scale')}")
@@ -70,9 +70,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="how much of another seed's noise, 0 to 1; with --num-images that many neighbours of one picture",
     )
-    add("--variation-seed", metavar="SEED", help="that other seed")
+    add("--variation-seed", metavar="SEED", help="that other seed; with --variation or a sweep of it")
     add("--second-share", metavar="SHARE", help="how far on the way to another prompt, 0 to 1")
-    add("--second-prompt", metavar="TEXT", help="that other prompt")
+    add("--second-prompt", metavar="TEXT", help="that other prompt; with --second-share or a sweep of it")
     add("--last-stage", metavar="STAGE", help=f"where to end: {', '.join(STAGES)}")
     add("--set", action="append", default=[], metavar="STAGE.NAME=VALUE",
         help="any setting of a stage, as told below; nothing behind the = takes away a stage's own prompt or seed, and "
@@ -84,8 +84,8 @@ def parser() -> argparse.ArgumentParser:
     add("--recipe", metavar="FROM", help="begin with the recipe in a PNG made here, a JSON file or a link, or with the "
         "sweep in a sheet; all other options change it")  # fmt: skip
     add("--fork", metavar="STAGE.STEP",
-        help="keep so many steps of a stage of --recipe, as in base.7; all other options change what comes behind "
-             "them")  # fmt: skip
+        help="keep so many steps of a stage of --recipe, as in base.7; all other options but --num-images and "
+             "--model change what comes behind them")  # fmt: skip
     add("--model", help=f"{', '.join(PRESETS)}, a repository (owner/name), or a folder with weights")
     add_model_flags(options)
     add("--print-recipe", action="store_true", help="print the recipe as JSON and draw nothing")

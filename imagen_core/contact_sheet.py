@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
+from unicodedata import normalize
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -11,11 +13,15 @@ from imagen_core.metadata import Carried, MetadataError, png_with
 from imagen_core.png_text import MAX_SIDE
 from imagen_core.recipe import RecipeError
 from imagen_core.sweep import Sweep
+from imagen_core.sweep_axis import Axis
+
+_Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 KEY = "imagen_sweep"  # keyword of the PNG text chunk that holds the sweep's link
 MAX_CELL = 256  # pixels a side of a picture on the sheet
 _GAP, _FONT, _LINE = 6, 15, 20  # pixels
 _LABEL_WIDTH = 180  # of the labels of rows
+_NO_CHARACTER = "\uffff"  # never one, so no font has it
 _PAPER, _INK = "#ffffff", "#1b1f1e"
 
 
@@ -32,10 +38,11 @@ def draw(sweep: Sweep, pictures: Sequence[Image.Image]) -> Image.Image:
     sheet = Image.new("RGB", (width, top + sweep.rows * (size + _GAP)), _PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
     names = " by ".join(axis.name for axis in sweep.axes)
-    pen.text((_GAP, 4), _fitting(f"{sweep.recipe.prompt}   {names}".replace("\n", " "), width, font), _INK, font)
-    for column, label in enumerate(sweep.axes[0].labels):
+    title = f"{_legible(sweep.recipe.prompt, font)}   {names}".replace("\n", " ")
+    pen.text((_GAP, 4), _fitting(title, width, font), _INK, font)
+    for column, label in enumerate(_labels(sweep.axes[0], font)):
         pen.text((left + column * (size + _GAP), top - _LINE), _fitting(label, size, font), _INK, font)
-    for row, label in enumerate(sweep.axes[1].labels if len(sweep.axes) > 1 else ()):
+    for row, label in enumerate(_labels(sweep.axes[1], font) if len(sweep.axes) > 1 else ()):
         place = (_GAP, top + row * (size + _GAP) + size // 2 - _FONT // 2)
         pen.text(place, _fitting(label, _LABEL_WIDTH, font), _INK, font)
     for index, picture in enumerate(pictures):
@@ -84,7 +91,26 @@ def _corner(sweep: Sweep) -> tuple[int, int]:
     return (_LABEL_WIDTH + _GAP if len(sweep.axes) > 1 else _GAP), 2 * _LINE + 8
 
 
-def _fitting(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+def _labels(axis: Axis, font: _Font) -> list[str]:
+    """The labels of an axis; one that holds what the font has no letters for is numbered, as such may be all alike."""
+    legible = [_legible(label, font) for label in axis.labels]
+    return [
+        one if one == label else f"{number}. {one}".strip()
+        for number, (one, label) in enumerate(zip(legible, axis.labels, strict=True), start=1)
+    ]
+
+
+def _legible(text: str, font: _Font) -> str:
+    """`text` without what the font has no letters for, as it draws the same box for all such; u for ü."""
+    box = bytes(font.getmask(_NO_CHARACTER))
+
+    def known(text: str) -> str:
+        return "".join(character for character in text if bytes(font.getmask(character)) != box)
+
+    return "".join(known(character) or known(normalize("NFKD", character)) for character in text).strip()
+
+
+def _fitting(text: str, width: int, font: _Font) -> str:
     """As much of `text` as is at most `width` pixels wide."""
     text = text[:200]
     while text and font.getlength(text) > width - _GAP:

@@ -169,10 +169,13 @@ def read_recipe(source: str | os.PathLike[str] | bytes) -> Recipe:
     return Carried(source if isinstance(source, bytes) else Path(source)).recipe()
 
 
-def read_limited(path: Path, limit: int) -> bytes:
-    """The bytes of the file `path`; raise `MetadataError` where it cannot be read or holds more than `limit`."""
+def read_limited(path: Path, limit: int, *, pipes: bool = False) -> bytes:
+    """The bytes of the file `path`, or with `pipes` of what a pipe gives up to its end.
+
+    Raises `MetadataError` where it cannot be read or holds more than `limit`.
+    """
     with _told("read", path):
-        if path.exists() and not path.is_file():
+        if path.exists() and not path.is_file() and not (pipes and path.is_fifo()):
             raise MetadataError(f"Cannot read {quoted(path)}: it is {_kind(path)}, not a file.")
         with path.open("rb") as file:
             data = file.read(limit + 1)
@@ -193,7 +196,7 @@ def quoted(path: Path) -> str:
 
 
 def _kind(path: Path) -> str:
-    return "a folder" if path.is_dir() else "a device"
+    return "a folder" if path.is_dir() else "a pipe" if path.is_fifo() else "a device"
 
 
 @contextlib.contextmanager

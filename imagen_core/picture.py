@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagen_core.check import Check
-from imagen_core.metadata import save_png
+from imagen_core.metadata import MetadataError, quoted, save_png
 from imagen_core.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ class Picture:
         `image.save(path)` leaves out.
 
         Raises:
-            MetadataError: the file cannot be written; then what was at `path` is untouched.
+            MetadataError: `path` does not end in .png, or the file cannot be written; then what was at `path` is
+                untouched.
         """
+        if Path(path).suffix.lower() != ".png":
+            name = quoted(Path(Path(path).name))
+            raise MetadataError(f"A picture's name must end in .png, for only a PNG carries its recipe, not {name}.")
         save_png(self.image, self.recipe, Path(path), self.check)

@@ -74,9 +74,13 @@ def parse(prompt: str, field: str = "prompt") -> WeightedPrompt:
             start = opened.pop()
             end, weight = _weight_at_end(characters, start + 1)
             if weight is not None and "".join(characters[start + 1 : end]).strip():
-                weight = _checked(weight, field, "".join(characters[start:]))
+                written = f"{''.join(characters[start:])})"
+                weight = _checked(weight, field, f"as in {shown(written)}; where that bracket is text")
                 inner = weights[start + 1 : end]
-                product = {each: _checked(weight * each, field, "weights in weights") for each in dict.fromkeys(inner)}
+                product = {
+                    each: _checked(weight * each, field, "as brackets in brackets make it; where they are text")
+                    for each in dict.fromkeys(inner)
+                }
                 characters[start:], weights[start:] = characters[start + 1 : end], [product[each] for each in inner]
                 continue
         elif character == "(":
@@ -150,10 +154,9 @@ def weigh(prompt: str, word: int, weight: float) -> str:
 
 
 def _checked(weight: float, field: str, where: str) -> float:
-    """A weight that was read in a bracket; that the bracket may be text is advice for such a one alone."""
+    """A weight that was read; an error tells `where`."""
     if not 0 <= weight <= MAX_WEIGHT:
-        advice = r"where that bracket is text, write \( for it"
-        raise RecipeError(field, f"{_out_of_range(weight)} as in {shown(where)}; {advice}")
+        raise RecipeError(field, rf"{_out_of_range(weight)} {where}, write \( for it")
     return _rounded(weight)
 
 

@@ -68,6 +68,9 @@ def _query(source: str) -> str | None:
             raise RecipeError("link", f"is no address: {error}") from None
     if source.startswith("?"):
         return source
+    address, mark, query = source.partition("?")
+    if mark and "=" in query and "=" not in address and not os.path.exists(source):
+        return query  # of an address without its "http://"
     return source if "=" in source and not _is_file(source) else None
 
 

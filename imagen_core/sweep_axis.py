@@ -15,6 +15,7 @@ MAX_VALUES = 16  # of an axis
 MAX_TEXT = 20_000  # characters of an axis
 # What a cell's picture may be swept over. Others would change what a cell is, and the base enlarges no picture.
 FIELDS = tuple(name for name in RULES if name not in ("version", "num_images", "model", "last_stage", "base.aug_level"))
+_SHARES = ("variation", "second_share")
 _RANGE = re.compile(r"(-?[0-9.]{1,20}?)\.\.(-?[0-9.]{1,20}?)(?:\s+step\s+([0-9.]{1,20}))?")
 
 
@@ -61,6 +62,15 @@ class Axis:
         """The place of the first stage whose pictures this changes."""
         stage, dot, _ = self.name.partition(".")
         return STAGES.index(stage) if dot else 0
+
+
+def least_shares(axes: Sequence[Axis]) -> dict[str, object]:
+    """What the varied recipe must have where a share of another seed or prompt is varied: the first share above 0.
+
+    A recipe without a share has no other end, either.
+    """
+    varied = {axis.name: next(filter(None, axis.values), None) for axis in axes if axis.name in _SHARES}
+    return {name: share for name, share in varied.items() if share is not None}
 
 
 def read(name: str, text: str) -> tuple[object, ...]:

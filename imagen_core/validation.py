@@ -7,10 +7,12 @@ cannot be read so is handed on as it is, for `check` to refuse it with the same 
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TypeAlias
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
@@ -48,6 +50,18 @@ def shown(value: object) -> str:
     return "null" if value is None else f"a {type(value).__name__}"
 
 
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _float(value: Real) -> float:
+    """A number of any kind, NumPy's among them, as a float; infinity where it is too large for one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
 def unknown(name: object, known: Iterable[str]) -> RecipeError:
     """The error for a name that is not among the `known` ones."""
     plain = isinstance(name, str) and 0 < len(name) <= _SHOWN and name.isprintable()
@@ -63,11 +77,12 @@ class Whole:
     optional: bool = False
 
     def check(self, field: str, value: object) -> int | None:
-        """Return `value`; raise `RecipeError` for another type or outside the range."""
+        """Return `value` as an int; raise `RecipeError` for another type or outside the range."""
         if value is None and self.optional:
             return None
-        if type(value) is int and self.low <= value <= self.high:
-            return value
+        number = int(value) if isinstance(value, Integral) and not _is_bool(value) else None  # also NumPy's
+        if number is not None and self.low <= number <= self.high:
+            return number
         raise RecipeError(field, f"must be a whole number from {self.low} to {self.high}, not {shown(value)}")
 
     def read(self, text: str) -> int | str | None:
@@ -87,9 +102,9 @@ class Number:
 
     def check(self, field: str, value: object) -> float:
         """Return `value` as a float; raise `RecipeError` for another type, NaN, or outside the range."""
-        if (type(value) is int or type(value) is float) and self.low <= value <= self.high:
-            number = float(value) + 0.0  # -0.0 becomes 0.0
-            if number > self.low or not self.above:
+        if isinstance(value, Real) and not _is_bool(value):
+            number = _float(value) + 0.0  # -0.0 becomes 0.0
+            if self.low <= number <= self.high and (number > self.low or not self.above):
                 return number
         span = f"above {self.low:g} and up to {self.high:g}" if self.above else f"from {self.low:g} to {self.high:g}"
         given = shown(value).removesuffix(".0") if type(value) is float else shown(value)  # 1000, as people write it

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_the_recipe_of_a_picture_a_file_or_a_link_draws_the_same_pixels(
     recipe = read_recipe(Path("out.png"))
     Path("recipe.json").write_text(recipe.to_json(), encoding="utf-8")
     sources = ["out.png", "recipe.json", recipe.to_link(), "?" + recipe.to_link()]
-    sources += [f"http://127.0.0.1:7860/?{recipe.to_link()}#top"]
+    sources += [f"http://127.0.0.1:7860/?{recipe.to_link()}#top", f"localhost:7860/?{recipe.to_link()}"]
     for source in sources:
         assert drawn(tiny_imagen, "--recipe", source, "--output", "again.png", "--quiet") == 0
         assert Path("again.png").read_bytes() == Path("out.png").read_bytes()
@@ -51,6 +52,16 @@ def test_the_recipe_of_a_picture_a_file_or_a_link_draws_the_same_pixels(
     assert drawn(tiny_imagen, "--recipe", "out.png", "--output", "other.png", "--seed", "8", "--quiet") == 0
     assert read_recipe(Path("other.png")) == recipe.updated({"seed": 8})
     assert pixels("other.png") != pixels("out.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes among its files")
+def test_prompts_come_from_a_pipe(folder: Path, tiny_imagen: Imagen, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo("pipe")
+    with ThreadPoolExecutor(1) as writer:
+        written = writer.submit(Path("pipe").write_text, "a red apple\na blue cup\n", encoding="utf-8")
+        assert drawn(tiny_imagen, "--prompts", "pipe", *ONE_STAGE) == 0
+        written.result()
+    assert [read_recipe(Path(f"out-{index}.png")).prompt for index in (1, 2)] == ["a red apple", "a blue cup"]
 
 
 def test_several_prompts_and_images_are_numbered_and_each_picture_can_be_drawn_alone(

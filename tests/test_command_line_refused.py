@@ -34,6 +34,14 @@ from tests.drawn_in_a_folder import ONE_STAGE, drawn, never
         (["x", "--steps", "1000000"], "base.num_steps must be a whole number from 1 to 250, not 1000000."),
         (["x", "--guidance-scale", "nan"], "base.guidance_scale must be a number from 0 to 30, not 'nan'."),
         (["x", "--num-images", "65"], "num_images must be a whole number from 1 to 64, not 65."),
+        (
+            ["x", "--second-prompt", "y"],
+            "second_prompt needs a share of it: give --second-share too, above 0 and up to 1.",
+        ),
+        (
+            ["x", "--set", "variation_seed=3"],
+            "variation_seed needs a share of it: give --variation too, above 0 and up to 1.",
+        ),
         (["x", "--last-stage", "sr512"], "last_stage must be one of base, sr256, sr1024, not 'sr512'."),
         (
             ["x", "--set", "sr256.scheduler=heun"],

@@ -94,3 +94,31 @@ def test_sweep_that_is_refused(axis: str, tmp_path: Path, capsys: pytest.Capture
     assert main(["an apple", "--sweep", axis, "--output", str(tmp_path / "a.png")]) == 2
     assert capsys.readouterr().err.startswith("imagen_core: ")
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("share", "end"), [("variation", ("--variation-seed", "3")), ("second_share", ("--second-prompt", "a green pear"))]
+)
+def test_the_way_to_another_seed_or_prompt_is_swept(
+    share: str, end: tuple[str, str], make_imagen: Callable[[], Imagen], tmp_path: Path
+) -> None:
+    """From the recipe without it: such a recipe keeps nothing of the other end, so the sweep has to."""
+    asked = ["an apple", *end, "--last-stage", "base", "--steps", "2", "--seed", "7", "--quiet"]
+    sheet, again = tmp_path / "sheet.png", tmp_path / "again.png"
+    assert main([*asked, "--sweep", f"{share}=0,0.5,1", "--output", str(sheet)], lambda _: make_imagen()) == 0
+    sweep = read_sweep(sheet)
+    plain = Recipe(prompt="an apple", seed=7, last_stage="base").updated({"base": {"num_steps": 2}})
+    other = {"seed": 3} if share == "variation" else {"prompt": "a green pear"}
+    first, _, last = (sweep.cell(index) for index in range(3))
+    assert first == plain
+    assert last.stage_key("base") == plain.updated(other).stage_key("base")
+    assert main(["--recipe", str(sheet), "--quiet", "--output", str(again)], lambda _: make_imagen()) == 0
+    assert again.read_bytes() == sheet.read_bytes()
+
+
+def test_what_the_text_encoder_does_not_know_is_told_once(
+    make_imagen: Callable[[], Imagen], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["一只猫", "--last-stage", "base", "--steps", "1", "--output", str(tmp_path / "sheet.png")]
+    assert main([*asked, "--sweep", "seed=1..3"], lambda _: make_imagen()) == 0
+    assert capsys.readouterr().err.count("note: the text encoder does not know") == 1

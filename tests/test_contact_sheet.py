@@ -6,9 +6,9 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
-from imagen_core.contact_sheet import KEY, cell_size, draw, is_sheet, read_sweep, to_png
+from imagen_core.contact_sheet import KEY, _labels, cell_size, draw, is_sheet, read_sweep, to_png
 from imagen_core.metadata import MetadataError, png_with, read_recipe
 from imagen_core.metadata import to_png as to_plain_png
 from imagen_core.png_text import MAX_SIDE
@@ -31,6 +31,17 @@ def test_pictures_are_where_their_cells_are() -> None:
         assert sheet.getpixel(middle) == colour
     labels = sheet.crop((0, 0, sheet.width, top)).convert("L")
     assert labels.getextrema()[0] < 100  # something is written
+
+
+def test_labels_in_a_script_that_the_font_lacks_are_told_apart() -> None:
+    font = ImageFont.load_default(15)
+    axis = Axis.of("prompt", "一只猫\n🍎 apple\nTür\nan apple")
+    assert _labels(axis, font) == ["1.", "2. apple", "3. Tur", "an apple"]
+    sweep = Sweep(Recipe(last_stage="base"), (Axis.of("prompt", "一只猫\nقطة\nдом"),))
+    sheet = draw(sweep, [Image.new("RGB", (64, 64))] * 3)
+    step = cell_size(sweep) + 6
+    labels = [sheet.crop((6 + column * step, 25, 60 + column * step, 46)).tobytes() for column in range(3)]
+    assert len(set(labels)) == 3
 
 
 def test_sheet_carries_the_sweep_and_no_recipe(tmp_path: Path) -> None:

@@ -82,6 +82,9 @@ def test_pictures_are_saved_with_the_recipe_and_check_that_the_command_line_read
     assert capsys.readouterr().err == "imagen_core: compared with the first picture of this recipe: identical.\n"
     with pytest.raises(imagen_core.MetadataError, match="there is no folder"):
         pictures[0].save("none/cat.png")
+    for name in ("cat.jpg", "cat", "folder.png/cat.webp"):
+        with pytest.raises(imagen_core.MetadataError, match=r"must end in \.png, for only a PNG carries its recipe"):
+            pictures[0].save(name)
     Picture(pictures[0].image, pictures[0].recipe).save(Path("plain.png"))
     assert Carried(Path("plain.png")).check() is None
 

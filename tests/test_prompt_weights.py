@@ -145,6 +145,10 @@ def test_escaped_brackets_are_text(prompt: str, text: str) -> None:
 def test_a_weight_out_of_range_is_one_sentence_at_every_door(prompt: str) -> None:
     with pytest.raises(RecipeError, match=r"^prompt must weigh words from 0 to 3, not .*write \\\( for it\.$"):
         Recipe(prompt=prompt)
+    with pytest.raises(RecipeError, match=r"^prompt must weigh .*, not 4 as in '\(red:4\)'; where that "):
+        Recipe(prompt="a (red:4) apple")
+    with pytest.raises(RecipeError, match=r"^prompt must weigh .*, not 4 as brackets in brackets make it"):
+        Recipe(prompt="a ((red:2):2) apple")
     with pytest.raises(RecipeError, match=r"^negative_prompt must weigh"):
         Recipe(negative_prompt=prompt)
     with pytest.raises(RecipeError, match=r"^sr256.prompt must weigh"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import replace
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from imagen_core.recipe import (
@@ -191,3 +193,21 @@ def test_every_number_of_steps_is_within_the_cost_for_a_few_images() -> None:
     assert caught.value.field == "num_images"
     assert MAX_COST < 14 * 1500
     assert Recipe().updated(most | {"num_images": 40, "last_stage": "sr256"}).num_images == 40
+
+
+def test_numpy_s_numbers_are_numbers() -> None:
+    recipe = Recipe().updated(
+        {"seed": np.int64(3), "base": {"guidance_scale": np.float32(2.5), "num_steps": np.uint8(9)}}
+    )
+    assert recipe == Recipe().updated({"seed": 3, "base": {"guidance_scale": 2.5, "num_steps": 9}})
+    assert [type(value) for value in (recipe.seed, recipe.base.num_steps, recipe.base.guidance_scale)] == [
+        int,
+        int,
+        float,
+    ]
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    for wrong in (np.bool_(True), np.float64(3.0), np.array([3])):
+        with pytest.raises(RecipeError, match="seed must be a whole number"):
+            Recipe().updated({"seed": wrong})
+    with pytest.raises(RecipeError, match="guidance_scale must be a number from 0 to 30"):
+        Recipe().updated({"base": {"guidance_scale": Fraction(10**400)}})

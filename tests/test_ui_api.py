@@ -45,6 +45,11 @@ def test_generate_draws_the_picture_of_its_recipe(client: Client) -> None:
     assert event["kind"] == "finished"
 
 
+def test_whole_numbers_may_come_as_the_floats_that_are_published(client: Client) -> None:
+    _, values, _ = client.predict("a red apple", 3, 4.0, 7.0, "", api_name="/generate")
+    assert (Recipe.from_dict(values).base.num_steps, Recipe.from_dict(values).seed) == (4, 7)
+
+
 def test_generate_streams_its_events(client: Client) -> None:
     job = client.submit("a red apple", 3.0, 4, 11, "", api_name="/generate")
     *events, (_, _, last) = list(job)

@@ -27,3 +27,11 @@ def test_a_model_that_there_is_not_is_refused(model: str, capsys: pytest.Capture
         read_flags(["--model", model])
     assert ended.value.code == 2
     assert f"--model {model!r} is neither a folder nor one of: bundled, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "-1", "x", "80.0", ""])
+def test_a_port_that_there_is_not_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read_flags([f"--port={port}"])
+    assert ended.value.code == 2
+    assert f"argument --port: must be a whole number from 1 to 65535, not {port!r}" in capsys.readouterr().err

@@ -6,8 +6,11 @@ import sys
 from types import SimpleNamespace
 
 import gradio as gr
+import pytest
 
-from imagen_core.ui.serving import Place, launch
+from imagen_core.recipe import Recipe
+from imagen_core.ui.model import BackgroundModel, Models
+from imagen_core.ui.serving import Place, PlaceError, launch, serve
 from tests.ui_page import GRADIO_WARNING, free_port, in_a_loop
 
 pytestmark = GRADIO_WARNING
@@ -35,3 +38,10 @@ def test_gradio_still_has_what_is_set_of_it_and_it_is_set() -> None:
     finally:
         blocks.close(verbose=False)
         sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "a" * 300, "host.invalid"])
+def test_an_address_that_is_not_this_machine_s_is_told_at_once(host: str) -> None:
+    models = Models("bundled", {"bundled": BackgroundModel(lambda: pytest.fail("loaded"))})
+    with pytest.raises(PlaceError, match=r"^--host .* is no address on which this machine can listen\.$"):
+        serve(models, Place(host=host), default=Recipe())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 import pytest
 import torch
+from gradio.components import Component
 from PIL import Image, ImageChops
 from torch import Tensor
 
@@ -36,9 +37,11 @@ VISITOR = gr.Request(session_hash="someone")
 class Page:
     """The form and the controls of the sweep, placed but not served."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: Mapping[str, type[Component]] | None = None) -> None:
         with gr.Blocks(analytics_enabled=False):
-            self.form = placed_form()
+            form = placed_form()
+            added = {name: control() for name, control in (more or {}).items()}
+            self.form = replace(form, controls={**form.controls, **added})
             axes = (AxisControls(gr.Dropdown(), gr.Textbox()), AxisControls(gr.Dropdown(), gr.Textbox()))
             self.controls = SweepControls(axes, gr.HTML())
 
@@ -105,6 +108,22 @@ def test_an_accelerator_draws_cells_together(
     for one, other in zip(alone, together, strict=True):  # in float32 only the order of sums differs
         difference = ImageChops.difference(opened(one["x_0"]), opened(other["x_0"]))
         assert max(high for _, high in difference.getextrema()) <= 1
+
+
+def test_the_way_to_another_seed_is_swept_from_a_form_without_a_share(tiny_imagen: Imagen) -> None:
+    page = in_a_loop(lambda: Page({"variation": gr.Slider, "variation_seed": gr.Textbox}))
+    recipe = SMALL.updated({"variation": 0.5, "variation_seed": 3})
+    values = page.form.show(recipe) | {page.form.controls["variation"]: 0}
+    name, text = page.controls.axes[0].name, page.controls.axes[0].values
+    values |= {
+        name: "variation",
+        text: "0,0.5,1",
+        page.controls.axes[1].name: NO_AXIS,
+        page.controls.axes[1].values: "",
+    }
+    messages = list(handlers(page, tiny_imagen).draw(values, VISITOR))
+    assert messages[-1]["kind"] == "finished"
+    assert len({m["x_0"] for m in messages if m["kind"] == "cell_done"}) == 3
 
 
 def test_cells_that_fail_together_are_drawn_one_by_one(

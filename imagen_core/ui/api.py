@@ -88,8 +88,8 @@ def generate_function(model: BackgroundModel, default: Recipe) -> Callable[..., 
             seed: Which noise to begin with, 0 to 4294967295. The same seed and settings draw the same picture.
             negative_prompt: What the guidance moves away from; empty for nothing.
         """
-        base = {"guidance_scale": guidance_scale, "num_steps": num_steps}
-        values = {"prompt": prompt, "negative_prompt": negative_prompt, "seed": seed, "base": base}
+        base = {"guidance_scale": guidance_scale, "num_steps": _whole(num_steps)}
+        values = {"prompt": prompt, "negative_prompt": negative_prompt, "seed": _whole(seed), "base": base}
         try:
             yield from drawn(default.updated(values))
         except _Failed as error:
@@ -98,3 +98,8 @@ def generate_function(model: BackgroundModel, default: Recipe) -> Callable[..., 
             raise gr.Error(sentence(error), print_exception=False) from None
 
     return generate
+
+
+def _whole(number: float) -> float:
+    """24 for 24.0: gradio publishes its numbers as floats, so programs send them. Anything else as it is."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -85,6 +86,18 @@ def launch(blocks: gr.Blocks, place: Place, *, quiet: bool = True) -> str:
     return str(url)
 
 
+def _check_host(host: str | None) -> None:
+    """Raise `PlaceError` for an address on which this machine cannot listen: gradio would try port after port there."""
+    if host is None:
+        return
+    try:
+        family, kind, protocol, _, found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as listening:
+            listening.bind(found)
+    except (OSError, UnicodeError):
+        raise PlaceError(f"--host {host} is no address on which this machine can listen.") from None
+
+
 def serve(models: Models, place: Place, *, default: Recipe, address: str = "") -> None:
     """Serve the page; its first model loads as soon as the page is there. Returns when the process is told to end.
 
@@ -92,11 +105,13 @@ def serve(models: Models, place: Place, *, default: Recipe, address: str = "") -
     """
     if place.mcp and find_spec("mcp") is None:
         raise PlaceError('--mcp needs a package that is not installed: pip install "gradio[mcp]==6.31.0"')
+    _check_host(place.host)
     blocks = build(models, default=default, address=address)
     try:
         launch(blocks, place, quiet=False)
     except OSError as error:
-        problem = f"Port {place.port or 7860} cannot be used ({error}): choose another one with --port."
-        raise PlaceError(problem) from None
+        problem = "The ports from 7860 on" if place.port is None else f"Port {place.port}"
+        why = f" ({error})" if place.port is None else ""  # gradio's own words, which name an argument of its own
+        raise PlaceError(f"{problem} cannot be used{why}: choose another one with --port.") from None
     models.first.load_ahead()
     blocks.block_thread()

@@ -13,10 +13,10 @@ import gradio as gr
 from gradio.components import Component
 
 from imagen_core.metadata import write
-from imagen_core.recipe import Recipe, RecipeError
+from imagen_core.recipe import RecipeError
 from imagen_core.sampling_thread import Attach
 from imagen_core.sweep import BATCH, Sweep
-from imagen_core.sweep_axis import Axis
+from imagen_core.sweep_axis import Axis, least_shares
 from imagen_core.ui.drawing_together import Together, drawing_together
 from imagen_core.ui.form import Form
 from imagen_core.ui.messages import Message, of_no_run
@@ -112,15 +112,16 @@ class SweepHandlers:
         yield messages.finished()
 
     def _sweep(self, values: Mapping[Component, object]) -> Sweep:
-        recipe: Recipe = replace(self._form.recipe(values), num_images=1)
-        axes = []
+        axes: list[Axis] = []
         for axis in self.controls.axes:
             name, text = values[axis.name], values[axis.values]
             if not isinstance(name, str) or not isinstance(text, str):
                 raise RecipeError("sweep", "must have a name and values in text: load the page again")
             if name != NO_AXIS:
                 axes.append(Axis.of(name, text))
-        return Sweep(recipe, tuple(axes))
+        controls = {self._form.controls[name]: share for name, share in least_shares(axes).items()}
+        shares = {control: values[control] or share for control, share in controls.items()}
+        return Sweep(replace(self._form.recipe({**values, **shares}), num_images=1), tuple(axes))
 
 
 def _small(picture: Image, sweep: Sweep) -> Image:
