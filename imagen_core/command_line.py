@@ -164,7 +164,8 @@ def _named(flag: str, form: str, pairs: Sequence[str]) -> list[tuple[str, str]]:
 def _check_ends(recipe: Recipe, read: Mapping[str, object]) -> None:
     """Refuse another seed or prompt, among what was read, of which the recipe takes no share: it would do nothing."""
     for end, share in (("variation_seed", "variation"), ("second_prompt", "second_share")):
-        if read.get(end) and share not in read and getattr(recipe, share) == 0:
+        given = read.get(end) not in (None, "")
+        if given and share not in read and getattr(recipe, share) == 0:
             flag = f"--{share.replace('_', '-')}"
             raise UsageError(f"{end} needs a share of it: give {flag} too, above 0 and up to 1.")
 

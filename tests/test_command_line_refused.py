@@ -39,7 +39,7 @@ from tests.drawn_in_a_folder import ONE_STAGE, drawn, never
             "second_prompt needs a share of it: give --second-share too, above 0 and up to 1.",
         ),
         (
-            ["x", "--set", "variation_seed=3"],
+            ["x", "--set", "variation_seed=0"],
             "variation_seed needs a share of it: give --variation too, above 0 and up to 1.",
         ),
         (["x", "--last-stage", "sr512"], "last_stage must be one of base, sr256, sr1024, not 'sr512'."),
