@@ -62,7 +62,7 @@ def _bmp_header(width: int, height: int) -> bytes:
 
 
 def _smaller(x_0: Tensor, factor: int) -> Tensor:
-    """(3, h, w) -> (3, h // factor, w // factor), the mean of each block; six times as fast as avg_pool2d."""
+    """(3, h, w) -> (3, h // factor, w // factor), the mean of each block; three times as fast as avg_pool2d."""
     if factor == 1:
         return x_0
     height, width = (side // factor * factor for side in x_0.shape[1:])
